@@ -26,7 +26,7 @@ from models.spec.datasets import DatasetInfo
 
 Pixels = NDArray[np.uint8]
 MAX_SEARCHES = 16
-"""requests that are searched for, or wait for it, at the same time"""
+"""searches that run or wait at the same time"""
 SEARCH_S = 60.0
 """seconds, also of processor time, in which a dataset must be read and searched"""
 CHILD_BYTES = 2 << 30
@@ -55,7 +55,7 @@ class NearestPictures:
         self._settings = settings
         self._child = Sandbox(1, CHILD_BYTES, readable=(Path("/"),), module="data.readers.all_pictures")
         self._threads = CapacityLimiter(1)
-        full = f"The nearest pictures of {MAX_SEARCHES} requests are being searched for already. Send this one later."
+        full = f"{MAX_SEARCHES} searches for nearest pictures run or wait already. Send this one later."
         self._limiter = Limiter(MAX_SEARCHES, full, retry_after=5)
 
     def close(self) -> None:
