@@ -6,8 +6,8 @@ from pydantic import Field
 
 from models.spec.base import Spec
 
-MIN_SIDE, MAX_SIDE = 8, 512
-Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+MIN_DATA_SIDE, MAX_DATA_SIDE = 8, 512
+Side = Annotated[int, Field(ge=MIN_DATA_SIDE, le=MAX_DATA_SIDE)]
 Channels = Annotated[int, Field(ge=1, le=4)]
 
 

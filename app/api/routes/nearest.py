@@ -16,7 +16,7 @@ from app.services.datasets import catalog
 from app.services.datasets.nearest import Found
 from data.nearest import TYPICAL_PICTURES
 from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
-from models.spec.data import MAX_SIDE, MIN_SIDE, Images
+from models.spec.data import MAX_DATA_SIDE, MIN_DATA_SIDE, Images
 from models.spec.datasets import DatasetInfo
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"], route_class=FormRoute)
@@ -62,8 +62,9 @@ def _pictures_of(info: DatasetInfo) -> Images:
 def _side(size: tuple[int, ...]) -> int:
     """Return the side of a square picture. Raises Invalid for others."""
     height, width = size
-    if height != width or not MIN_SIDE <= width <= MAX_SIDE:
-        sentence = f"The picture is {width} x {height} pixels: send a square of {MIN_SIDE} to {MAX_SIDE} pixels a side."
+    if height != width or not MIN_DATA_SIDE <= width <= MAX_DATA_SIDE:
+        sides = f"{MIN_DATA_SIDE} to {MAX_DATA_SIDE}"
+        sentence = f"The picture is {width} x {height} pixels: send a square of {sides} pixels a side."
         raise Invalid(sentence, code="not_square", errors=(FieldError("/file", sentence),))
     return width
 
