@@ -32,7 +32,7 @@ from forger.schemas.jobs import (
     SampleList,
     SampleOut,
 )
-from forger.text import progress_text
+from forger.text import job_title, progress_text
 from forger.wire import (
     DEFAULT_REPLY_POINTS,
     LABELS_FILE,
@@ -59,7 +59,7 @@ class Job:
 
     def __repr__(self) -> str:
         reply = self.reply
-        return f"<Job {reply.id}: {reply.family or 'custom'} on {reply.dataset}, {reply.state}, {self.course}>"
+        return f"<Job {reply.id}: {job_title(reply)}, {reply.state}, {self.course}>"
 
     @property
     def id(self) -> str:
@@ -170,7 +170,7 @@ class Job:
         """
         self.refresh()
         best = self.reply.best
-        title = f"{self.reply.family or 'custom'} on {self.reply.dataset}, {self.id}"
+        title = f"{job_title(self.reply)}, {self.id}"
         return plot(title, self.metrics(*names), None if best is None else best.step)
 
     def curves(self, format_: TableFormat, *names: str, points: int = MAX_REPLY_POINTS) -> bytes:
