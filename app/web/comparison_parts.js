@@ -1,15 +1,15 @@
 // The parts of a comparison that are not curves: its jobs, differences of recipes, samples, figures of single jobs.
 
-import { h, fill, refill, setText, stateWord } from "./dom.js";
+import { h, refill, setText, stateWord } from "./dom.js";
 import { heading, provenances } from "./figures.js";
 import { count, number } from "./format.js";
 import { keep } from "./main.js";
 import { inWords } from "./recipe.js";
 import { linked } from "./rooms/jobs.js";
+import { diceButton } from "./seed_dice.js";
 
 /** points drawn of a model of points */
 const POINTS = 400;
-const SEEDS = Number.MAX_SAFE_INTEGER;
 
 /** @typedef {(id: string) => string} Naming */
 
@@ -72,7 +72,7 @@ export function sampleCards({ seed, nameOf, ofPoints }) {
   const cards = h("div", { class: "grid narrow" });
   const element = h("div", { class: "stack" }, h("div", { class: "spread" }, h("h2", {}, "Samples"),
     h("div", { class: "row" }, h("label", { class: "small" }, "Seed of the noise", input),
-      h("button", { type: "button", "aria-label": "Another noise", onclick: () => use(String(Math.floor(Math.random() * SEEDS))) }, "⚄ Dice"))), cards, about);
+      diceButton("Another noise", use))), cards, about);
 
   /** @param {string} value */
   function use(value) {

@@ -6,7 +6,6 @@ import { endLoss, isNonSaturating, last, losses, points } from "./run_facts.js";
 /** @typedef {import("./run_facts.js").Run} Run */
 /** @typedef {{right: boolean, text: string}} Verdict */
 
-const LN2 = Math.log(2);
 /** how far a number that is read off a chart may lie from the stored one, as a share of it */
 const READING = 0.03;
 /** what the watch calls a collapse of pictures (docs/health.md): they repeat themselves, and the critic sees through them */
@@ -30,16 +29,16 @@ const reads = (answer, value, least = 0.005) => Math.abs(answer - value) <= Math
 export function fooledCritic(answer, [run]) {
   const own = endLoss(run, "critic");
   const yours = `Over the last fifth of your run the critic's loss is ${short(own)}`;
-  if (Math.abs(answer - 2 * LN2) <= 0.01) {
-    return right(`2 ln 2 = 1.386: ln 2 for the real examples and ln 2 for the generated ones. ${yours}${own === null ? "" : own < 2 * LN2 ? ": below it, so the critic still sees a difference" : ": not below it, so on average the critic does no better than a coin"}.`);
+  if (Math.abs(answer - 2 * Math.LN2) <= 0.01) {
+    return right(`2 ln 2 = 1.386: ln 2 for the real examples and ln 2 for the generated ones. ${yours}${own === null ? "" : own < 2 * Math.LN2 ? ": below it, so the critic still sees a difference" : ": not below it, so on average the critic does no better than a coin"}.`);
   }
-  if (Math.abs(answer - LN2) <= 0.01) return wrong("ln 2 is the loss on one kind of examples. The curve adds the losses on real and on generated ones.");
+  if (Math.abs(answer - Math.LN2) <= 0.01) return wrong("ln 2 is the loss on one kind of examples. The curve adds the losses on real and on generated ones.");
   if (own !== null && reads(answer, own, 0.02)) return wrong(`${yours}, but the question is about an ideal critic. Put D = 1/2 into −ln D(real) − ln(1 − D(generated)).`);
   return wrong("Put D = 1/2 for every example into the critic's loss, −ln D(real) − ln(1 − D(generated)).");
 }
 
 /** The first evaluation that draws all modes and puts half of the points near them. @param {Run} run @param {number} modes @returns {{covered: number | null, good: number | null}} */
-export function firstSteps(run, modes = MODES) {
+function firstSteps(run, modes = MODES) {
   const quality = new Map(points(run, "figure/high_quality"));
   const covered = points(run, "figure/modes").filter(([, value]) => value >= modes).map(([step]) => step);
   return { covered: covered[0] ?? null, good: covered.find((step) => (quality.get(step) ?? 0) >= 0.5) ?? null };
@@ -109,10 +108,10 @@ export function varietyOf(answer, [run]) {
 }
 
 /** What the watch calls a collapse of points (docs/health.md): about half of the modes get none. @param {Run} run */
-export const losesModes = (run) => run.job.health?.kind === "collapse" || (last(run, "figure/reverse_kl") ?? 0) > HIGH_REVERSE_KL;
+const losesModes = (run) => run.job.health?.kind === "collapse" || (last(run, "figure/reverse_kl") ?? 0) > HIGH_REVERSE_KL;
 
 /** Whether a run draws all modes at its end, and the watch reports no collapse. @param {Run} run */
-export const keepsModes = (run) => !losesModes(run) && (last(run, "figure/modes") ?? 0) >= MODES;
+const keepsModes = (run) => !losesModes(run) && (last(run, "figure/modes") ?? 0) >= MODES;
 
 /** Which change mended the collapse of the first run. @param {string} answer the place of a run from 1 on, or none @param {Run[]} runs @param {string[]} changes in the order of the other runs @returns {Verdict} */
 export function mended(answer, [before, ...tries], changes) {
@@ -126,7 +125,7 @@ export function mended(answer, [before, ...tries], changes) {
 }
 
 /** The least loss of a critic whose target for real examples is below 1: the entropy of the target. @param {number} target */
-export const smoothedFloor = (target) => -target * Math.log(target) - (1 - target) * Math.log(1 - target);
+const smoothedFloor = (target) => -target * Math.log(target) - (1 - target) * Math.log(1 - target);
 
 /** @param {number} answer @param {Run[]} runs @returns {Verdict} */
 export function floorOfSmoothing(answer, [run]) {

@@ -6,13 +6,13 @@ import { bar, confirmed, empty, fill, h, refill, stateWord, toast } from "./dom.
 import { fanChart } from "./fan_chart.js";
 import { chosenFigure, rankingPanel, table } from "./figures.js";
 import { ago, count, number } from "./format.js";
+import { ENDED } from "./job_states.js";
 import { follow } from "./log.js";
 import { go, keep } from "./main.js";
 import { shareButton } from "./share.js";
 import { stateWords } from "./rooms/experiments.js";
 
 const PAUSE_MS = 400;
-const ENDED = ["succeeded", "failed", "cancelled"];
 const MOST_COMPARED = 16;
 
 /** @param {HTMLElement} main @param {{id: string, query: URLSearchParams, signal: AbortSignal}} place */

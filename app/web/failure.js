@@ -11,6 +11,7 @@ import { inOneLine, readRun } from "./own_runs.js";
 import { linked } from "./rooms/jobs.js";
 import { courseCurves, factsOf, isNonSaturating } from "./run_facts.js";
 import { nearest, ranked, reason } from "./signature.js";
+import { throttled } from "./soon.js";
 
 /** @typedef {import("./lecture_runs.js").Lecture} Lecture */
 /** @typedef {import("./run_facts.js").Run} Run */
@@ -67,12 +68,8 @@ export async function failure(place, lectures, { query, signal }) {
     document.title = `${run.job.model} beside the lectures · Forger`;
   }
 
-  let due = 0;
-  follow((event) => {
-    if (event.job !== id || due || !["metrics", "state", "health"].includes(event.type)) return;
-    due = setTimeout(() => { due = 0; if (!signal.aborted) void read().catch(() => undefined); }, REFRESH_MS);
-  }, signal);
-  signal.addEventListener("abort", () => clearTimeout(due));
+  const readSoon = throttled(read, REFRESH_MS, signal);
+  follow(({ job, type }) => { if (job === id && ["metrics", "state", "health"].includes(type)) readSoon(); }, signal);
   await read();
 }
 
@@ -92,7 +89,7 @@ function ownCard(run) {
   const { job } = run;
   const chart = new Chart("Losses of your run, at each report", courseCurves(run), {
     view: { scale: "linear", smoothing: 0, step: null, from: null, to: null, hidden: new Set() },
-    onStep: () => undefined, onZoom: () => undefined, guides: isNonSaturating(run) ? [{ value: Math.log(2), text: "ln 2" }] : [], sync: "own-run",
+    onStep: () => undefined, onZoom: () => undefined, guides: isNonSaturating(run) ? [{ value: Math.LN2, text: "ln 2" }] : [], sync: "own-run",
   });
   const state = h("div", { class: "row" });
   const drawn = h("div");

@@ -34,7 +34,7 @@ export function ranked({ cases, better }) {
 }
 
 /** Whether two intervals have a value in common. @param {[number, number]} one @param {[number, number]} other */
-export const overlap = (one, other) => one[0] <= other[1] && other[0] <= one[1];
+const overlap = (one, other) => one[0] <= other[1] && other[0] <= one[1];
 
 /** @param {[number, number]} interval */
 const range = ([low, high]) => `[${number(low)}, ${number(high)}]`;
@@ -105,7 +105,7 @@ function tableCell(cell) {
 }
 
 /** What the address calls a figure. @param {Figure} figure */
-export const figureKey = ({ name, provenance_text: text }) => `${name}, ${text}`;
+const figureKey = ({ name, provenance_text: text }) => `${name}, ${text}`;
 
 /** The figure of a key, else the first of that name, else the first. @param {Figure[]} figures @param {string} key */
 export const chosenFigure = (figures, key) =>

@@ -10,7 +10,7 @@ import { labelled, schemaAt, shapeOf } from "./recipe_form.js";
 const LEFT_OUT = ["/seed", "/version", "/plugins", "/data", "/budget/minutes"];
 
 /** The settings of a family that can be varied: its dials first, then all others. @param {any} family @returns {{path: string, title: string, dial: boolean}[]} */
-export function settingsOf({ dials, defaults }) {
+function settingsOf({ dials, defaults }) {
   const titles = new Map(dials.map((/** @type {any} */ dial) => [dial.path, dial.title]));
   const paths = [...titles.keys(), ...pathsOf(defaults).filter((path) => !titles.has(path))];
   return paths.filter((path) => !LEFT_OUT.some((out) => path === out || path.startsWith(`${out}/`)))

@@ -13,7 +13,6 @@ import { dryRun } from "./plan.js";
 /** @typedef {{step: number | null, generator: number, critic: number}} Losses */
 /** @typedef {{name: string, title: string, look_for: string, went_wrong: string | null, request: Record<string, any>, losses: Losses[], course: Losses[] | null, steps: number, seconds: number, picture: string}} Lecture */
 
-const LN2 = Math.log(2);
 const DATA = [["digits", "digits, built in"], ["mnist", "MNIST, as in the lecture"]];
 const MINUTES = [["1", "1 minute"], ["3", "3 minutes"], ["10", "10 minutes"], ["", "the whole run"]];
 
@@ -124,7 +123,7 @@ export function lossChart(lecture) {
   for (const { step, generator, critic } of lecture.losses) curves.report(/** @type {number} */ (step), { generator, critic });
   const chart = new Chart("Losses of our run, by epoch", curves, {
     view: { scale: "linear", smoothing: 0, step: null, from: null, to: null, hidden: new Set() },
-    onStep: () => undefined, onZoom: () => undefined, guides: [{ value: LN2, text: "ln 2" }], sync: `lecture-${lecture.name}`,
+    onStep: () => undefined, onZoom: () => undefined, guides: [{ value: Math.LN2, text: "ln 2" }], sync: `lecture-${lecture.name}`,
   });
   chart.show(["critic", "generator"]);
   return chart;

@@ -5,20 +5,20 @@ import { Chart, label } from "../chart.js";
 import { chartControls, readView } from "../chart_view.js";
 import { Curves } from "../curves.js";
 import { bar, copyButton, empty, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
-import { ago, clock, count, duration, number, size } from "../format.js";
+import { ago, count, duration, number, size } from "../format.js";
 import { film } from "../film.js";
+import { ENDED } from "../job_states.js";
 import { follow } from "../log.js";
 import { go, keep, shared } from "../main.js";
 import { probe } from "../probe.js";
 import { commandLine, curl, python } from "../request_text.js";
 import { scatter } from "../scatter.js";
 import { shareButton } from "../share.js";
+import { inNextFrame } from "../soon.js";
 import { actions, linked } from "./jobs.js";
 
 const POINTS = 2000;
-const LN2 = Math.log(2);
 const BALANCE = "gauge/critic_accuracy";
-const ENDED = ["succeeded", "failed", "cancelled"];
 
 /** @type {import("../main.js").Room} */
 export async function room(main, { parts: [id], query, signal }) {
@@ -157,10 +157,10 @@ export async function room(main, { parts: [id], query, signal }) {
     const single = names.filter((name) => !/^(critic|generator)\//.test(name) && name !== BALANCE);
     single.sort((a, b) => Number(b === watched) - Number(a === watched));
     const logarithmic = ["minimax", "non_saturating"].includes(job.recipe.objective?.kind);
-    const rest = logarithmic ? [{ value: LN2, text: "ln 2" }] : [];
+    const rest = logarithmic ? [{ value: Math.LN2, text: "ln 2" }] : [];
     /** @type {[string, string[], {value: number, text: string}[]][]} */
     const found = [
-      ["Losses of the critic", of("critic/"), logarithmic ? [{ value: 2 * LN2, text: "2 ln 2" }] : []],
+      ["Losses of the critic", of("critic/"), logarithmic ? [{ value: 2 * Math.LN2, text: "2 ln 2" }] : []],
       ["Losses of the generator", of("generator/"), rest],
       ["Balance: share of pairs that the critic orders correctly", names.filter((name) => name === BALANCE), [{ value: 0.5, text: "guesses" }, { value: 1, text: "always wins" }]],
       ...single.map((name) => /** @type {[string, string[], []]} */ ([name === watched ? `${label(name)} (decides which checkpoint is best)` : label(name), [name], []])),
@@ -194,15 +194,7 @@ export async function room(main, { parts: [id], query, signal }) {
     setText(points, `${count(curves.points)} points${curves.thinned ? "; long curves are thinned, their extremes are kept" : ""}`);
   }
 
-  let due = false;
-  function drawSoon() {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      if (!signal.aborted) drawAll();
-    });
-  }
+  const drawSoon = inNextFrame(drawAll, signal);
 
   function drawAll() {
     drawHead();

@@ -5,8 +5,8 @@ import { confirmed, empty, fill, h, stateWord, toast } from "../dom.js";
 import { clock, count, number } from "../format.js";
 import { humanFigure } from "../human.js";
 import { go } from "../main.js";
+import { judged } from "../model_versions.js";
 import { linked } from "./jobs.js";
-import { judged } from "./spot.js";
 
 const SHEET = 16;
 const POINTS = 500;
