@@ -5,7 +5,7 @@ import { Chart, label, paint } from "./chart.js";
 import { chartControls } from "./chart_view.js";
 import { differenceTable, jobTable, sampleCards, valueTable } from "./comparison_parts.js";
 import { Curves } from "./curves.js";
-import { empty, fill, h, refill, skeleton } from "./dom.js";
+import { empty, fill, h, refill, scrolling, skeleton } from "./dom.js";
 import { rankingPanel, table } from "./figures.js";
 import { number, count } from "./format.js";
 import { shortNames, variant } from "./job_names.js";
@@ -38,7 +38,7 @@ export async function comparison(place, { ids, view, query, onRemove, signal }) 
   const charts = new Map();
   let figure = query.get("figure") ?? compared.jobs[0].metric ?? "";
 
-  const jobs = h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Compared trainings" });
+  const jobs = scrolling("Compared trainings");
   const samples = sampleCards({ seed: query.get("seed") ?? "1", nameOf, ofPoints: new Set(whole.filter((job) => job.recipe.data.kind === "points").map((job) => job.id)) });
   const holder = h("div", { class: "charts" }, skeleton(true));
   const thinned = h("span", { class: "muted small" });

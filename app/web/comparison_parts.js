@@ -1,6 +1,6 @@
 // The parts of a comparison that are not curves: its jobs, differences of recipes, samples, figures of single jobs.
 
-import { h, refill, setText, stateWord } from "./dom.js";
+import { h, refill, scrolling, setText, stateWord } from "./dom.js";
 import { heading, provenances } from "./figures.js";
 import { count, number } from "./format.js";
 import { keep } from "./main.js";
@@ -33,7 +33,7 @@ export function jobTable(jobs, { nameOf, onRemove, paint }) {
 /** What differs between the recipes, a row for each field. @param {{path: string, values: any[]}[]} differences @param {string[]} ids @param {Naming} nameOf */
 export function differenceTable(differences, ids, nameOf) {
   if (!differences.length) return h("p", { class: "muted" }, "The recipes are equal.");
-  return h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Differences of the recipes" }, h("table", { class: "table" },
+  return scrolling("Differences of the recipes", h("table", { class: "table" },
     h("thead", {}, h("tr", {}, h("th", {}, "field"), ids.map((id) => h("th", {}, nameOf(id))))),
     h("tbody", {}, differences.map(({ path, values }) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, path.slice(1).replaceAll("/", "."))),
       values.map((value) => h("td", {}, inWords(value))))))));
@@ -44,7 +44,7 @@ export function valueTable(figures, ids, nameOf) {
   if (!figures.length) return h("p", { class: "muted" }, "Nothing is measured yet.");
   const known = provenances(figures);
   return h("div", { class: "stack" },
-    h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Figures of each training" }, h("table", { class: "table" },
+    scrolling("Figures of each training", h("table", { class: "table" },
       h("thead", {}, h("tr", {}, h("th", {}, "training"), figures.map((figure) => h("th", { class: "number", title: figure.title }, heading(figure, known))))),
       h("tbody", {}, ids.map((id) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: `jobs/${id}` }, nameOf(id))), figures.map((figure) => valueCell(figure, id))))))),
     h("p", { class: "hint" }, "Of each training's best checkpoint, or of an evaluation of its published one. ★ is the best value of a column; one training has no interval."),

@@ -1,16 +1,13 @@
 // How the course's answers are checked: pure functions of an answer and of the student's own trainings.
 
 import { number } from "./format.js";
-import { endLoss, isNonSaturating, last, losses, points } from "./run_facts.js";
+import { endLoss, HIGH_REVERSE_KL, isNonSaturating, last, losses, LOW_COVERAGE, LOW_VARIETY, points } from "./run_facts.js";
 
 /** @typedef {import("./run_facts.js").Run} Run */
 /** @typedef {{right: boolean, text: string}} Verdict */
 
 /** how far a number that is read off a chart may lie from the stored one, as a share of it */
 const READING = 0.03;
-/** what the watch calls a collapse of pictures (docs/health.md): they repeat themselves, and the critic sees through them */
-const LOW_VARIETY = 0.6;
-const HIGH_REVERSE_KL = 0.65;
 /** of the ring */
 const MODES = 8;
 
@@ -91,8 +88,8 @@ export function lowerDivergence(answer, runs) {
 export function equalLosses(answer, [run]) {
   const coverage = last(run, "figure/coverage");
   const seen = `In your run the losses end at ${short(endLoss(run, "generator"))} and ${short((endLoss(run, "critic") ?? 0) / 2)} (the critic's halved), the critic orders ${percent(last(run, "gauge/critic_accuracy"))} of pairs correctly, and coverage is ${short(coverage)}`;
-  if (answer === "fooled") return right(`${seen}. Equal losses say that this critic hardly sees a difference. Whether there is one, the pictures and the figures say: here ${coverage !== null && coverage < 0.2 ? "they are far from the data" : "look at them"}.`);
-  if (answer === "good") return wrong(`${seen}. ${coverage !== null && coverage < 0.2 ? "A coverage below 0.2 is far from the data." : "Look at the pictures."} The losses know only what this critic can see, and it has four hidden units.`);
+  if (answer === "fooled") return right(`${seen}. Equal losses say that this critic hardly sees a difference. Whether there is one, the pictures and the figures say: here ${coverage !== null && coverage < LOW_COVERAGE ? "they are far from the data" : "look at them"}.`);
+  if (answer === "good") return wrong(`${seen}. ${coverage !== null && coverage < LOW_COVERAGE ? "A coverage below 0.2 is far from the data." : "Look at the pictures."} The losses know only what this critic can see, and it has four hidden units.`);
   return wrong(`${seen}. In a collapse the critic wins nearly always, and the losses are far apart.`);
 }
 

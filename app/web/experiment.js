@@ -2,7 +2,7 @@
 
 import { address, get, post, remove } from "./api.js";
 import { readView } from "./chart_view.js";
-import { bar, confirmed, empty, fill, h, refill, stateWord, toast } from "./dom.js";
+import { bar, confirmed, empty, fill, h, refill, scrolling, stateWord, toast } from "./dom.js";
 import { fanChart } from "./fan_chart.js";
 import { chosenFigure, rankingPanel, table } from "./figures.js";
 import { ago, count, number } from "./format.js";
@@ -27,7 +27,7 @@ export async function page(main, { id, query, signal }) {
   const head = h("section", { class: "stack" });
   const verdicts = h("div", { class: "stack" });
   const all = h("div", { class: "stack" });
-  const cells = h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Cells" });
+  const cells = scrolling("Cells");
   const fan = fanChart({ jobs: experiment.jobs, cases: experiment.cases, wanted: query.get("curve"), view: readView(query), signal });
   fill(main, head,
     h("section", { class: "card" }, h("h2", {}, "Ranking"), verdicts), fan.element,

@@ -6,7 +6,7 @@ import { count, duration } from "./format.js";
 import { gridForm } from "./grid_form.js";
 import { go, keep } from "./main.js";
 import { refusalList, refusalsOf } from "./plan.js";
-import { isObject } from "./recipe.js";
+import { isObject, parsed } from "./recipe.js";
 import { labelled, Refusals } from "./recipe_form.js";
 import { debounced } from "./soon.js";
 
@@ -180,13 +180,4 @@ function seedsOf(text) {
 function gridOf(text) {
   const value = parsed(text ?? "{}");
   return isObject(value) && Object.values(value).every(Array.isArray) ? value : {};
-}
-
-/** JSON, or the text where it is none: the service then says what it expects. @param {string} text */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -1,6 +1,6 @@
 // Figures over seeds: a ranking with intervals, what may be concluded from it, and the table of all figures.
 
-import { h } from "./dom.js";
+import { h, scrolling } from "./dom.js";
 import { number } from "./format.js";
 
 /** @typedef {{case: string, mean: number | null, deviation: number | null, interval: [number, number] | null, n: number, best: boolean}} Cell */
@@ -67,7 +67,7 @@ export function ranking(figure, name) {
   const ends = cells.flatMap((cell) => cell.interval ?? [/** @type {number} */ (cell.mean)]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const share = (/** @type {number} */ value) => (high > low ? (100 * (value - low)) / (high - low) : 50);
-  return h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": `Ranking by ${figure.title}` }, h("table", { class: "table ranking" },
+  return scrolling(`Ranking by ${figure.title}`, h("table", { class: "table ranking" },
     h("thead", {}, h("tr", {}, ["rank", "case"].map((title) => h("th", {}, title)), h("th", { class: "wide-only" }, `${number(low)} to ${number(high)}`),
       ["mean", "deviation", "95 % interval", "seeds"].map((title) => h("th", { class: "number" }, title)))),
     h("tbody", {}, cells.map((cell, index) => h("tr", { data: { rank: index + 1, case: cell.case } },
@@ -88,7 +88,7 @@ function whisker({ mean, interval }, share) {
 export function table(figures, cases, name) {
   const known = provenances(figures);
   return h("div", { class: "stack" },
-    h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Figures of all cases" }, h("table", { class: "table" },
+    scrolling("Figures of all cases", h("table", { class: "table" },
       h("thead", {}, h("tr", {}, h("th", {}, "case"), figures.map((figure) => h("th", { class: "number", title: figure.title }, heading(figure, known))))),
       h("tbody", {}, cases.map((one) => h("tr", {}, h("th", { scope: "row" }, name(one)),
         figures.map((figure) => tableCell(figure.cases.find((cell) => cell.case === one)))))))),

@@ -1,7 +1,7 @@
 // Settings that an experiment varies: for each a row with its values. Every combination is a case.
 
 import { fill, h } from "./dom.js";
-import { inWords, isObject } from "./recipe.js";
+import { inWords, isObject, parsed } from "./recipe.js";
 import { labelled, schemaAt, shapeOf } from "./recipe_form.js";
 
 /** @typedef {import("./recipe.js").Json} Json */
@@ -92,11 +92,5 @@ function boxes(choices, values, set) {
   return { element, focus: inputs[0], hint: "tick two or more" };
 }
 
-/** Values of a text: JSON, or the words themselves, which the service then judges. @param {string} text @param {string} separator */
-const split = (text, separator) => text.split(separator).map((one) => one.trim()).filter(Boolean).map((one) => {
-  try {
-    return JSON.parse(one);
-  } catch {
-    return one;
-  }
-});
+/** Values of a text. @param {string} text @param {string} separator */
+const split = (text, separator) => text.split(separator).map((one) => one.trim()).filter(Boolean).map(parsed);

@@ -1,7 +1,7 @@
 // The six runs of the lecture as cards: picture, losses, what to look for, what went wrong, and a start at a size that fits.
 
 import { get, post, root } from "./api.js";
-import { Chart } from "./chart.js";
+import { plainChart } from "./chart_view.js";
 import { Curves } from "./curves.js";
 import { fill, h, refill, setText, stateWord, toast } from "./dom.js";
 import { count, duration, number } from "./format.js";
@@ -121,10 +121,7 @@ function card(lecture, signal) {
 export function lossChart(lecture) {
   const curves = new Curves();
   for (const { step, generator, critic } of lecture.losses) curves.report(/** @type {number} */ (step), { generator, critic });
-  const chart = new Chart("Losses of our run, by epoch", curves, {
-    view: { scale: "linear", smoothing: 0, step: null, from: null, to: null, hidden: new Set() },
-    onStep: () => undefined, onZoom: () => undefined, guides: [{ value: Math.LN2, text: "ln 2" }], sync: `lecture-${lecture.name}`,
-  });
+  const chart = plainChart("Losses of our run, by epoch", curves, { guides: [{ value: Math.LN2, text: "ln 2" }], sync: `lecture-${lecture.name}` });
   chart.show(["critic", "generator"]);
   return chart;
 }

@@ -26,6 +26,7 @@ export function pad({ onChange }) {
   let at = { x: 0, y: 0 };
   let ground = sheet(1, 1, true).canvas;
   let ink = sheet(1, 1);
+  let chequers = ground;
   /** @type {{ground: HTMLCanvasElement, ink: ImageData}[]} */
   let past = [];
 
@@ -93,7 +94,7 @@ export function pad({ onChange }) {
     const context = /** @type {CanvasRenderingContext2D} */ (shown.getContext("2d"));
     context.globalAlpha = 1;
     context.drawImage(ground, 0, 0);
-    if (what === "hole") context.drawImage(hatched(ink.canvas), 0, 0);
+    if (what === "hole") context.drawImage(hatched(ink.canvas, chequers), 0, 0);
     else context.drawImage(ink.canvas, 0, 0);
     undoing.disabled = past.length === 0;
     cursor.style.left = `${(100 * at.x) / ground.width}%`;
@@ -173,6 +174,7 @@ export function pad({ onChange }) {
     shown.width = wide;
     shown.height = high;
     ink = sheet(wide, high);
+    chequers = chequered(wide, high);
     const scale = Math.max(1, Math.floor(LARGE / Math.max(wide, high)));
     surface.style.maxWidth = `${wide * scale}px`;
     shown.classList.toggle("pixels", scale > 1);
@@ -231,16 +233,23 @@ function holeOf(picture) {
   return image;
 }
 
-/** Show a hole as a chequered area, which stands out from every picture. @param {HTMLCanvasElement} ink */
-function hatched(ink) {
-  const { canvas, context } = sheet(ink.width, ink.height);
-  const size = Math.max(1, Math.round(Math.min(ink.width, ink.height) / 32));
-  for (let y = 0; y < ink.height; y += size) {
-    for (let x = 0; x < ink.width; x += size) {
+/** A chequered area. @param {number} width @param {number} height */
+function chequered(width, height) {
+  const { canvas, context } = sheet(width, height);
+  const size = Math.max(1, Math.round(Math.min(width, height) / 32));
+  for (let y = 0; y < height; y += size) {
+    for (let x = 0; x < width; x += size) {
       context.fillStyle = (x / size + y / size) % 2 ? "#8a93a6" : "#c9cfdb";
       context.fillRect(x, y, size, size);
     }
   }
+  return canvas;
+}
+
+/** Show a hole as a chequered area, which stands out from every picture. @param {HTMLCanvasElement} ink @param {HTMLCanvasElement} chequers */
+function hatched(ink, chequers) {
+  const { canvas, context } = sheet(ink.width, ink.height);
+  context.drawImage(chequers, 0, 0);
   context.globalCompositeOperation = "destination-in";
   context.drawImage(ink, 0, 0);
   return canvas;

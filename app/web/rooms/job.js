@@ -4,7 +4,7 @@ import { get, post, send } from "../api.js";
 import { Chart, label } from "../chart.js";
 import { chartControls, readView } from "../chart_view.js";
 import { Curves } from "../curves.js";
-import { bar, copyButton, empty, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
+import { bar, copyButton, empty, factBoxes, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
 import { ago, count, duration, number, size } from "../format.js";
 import { film } from "../film.js";
 import { ENDED } from "../job_states.js";
@@ -122,13 +122,13 @@ export async function room(main, { parts: [id], query, signal }) {
         drawAll();
       }, () => job))]);
     progress.firstChild.style.width = `${total ? (100 * step) / total : 0}%`;
-    const shown = [
+    const shown = /** @type {[string, any][]} */ ([
       ["step", `${count(step)} of ${count(total)}`], ["left", job.state === "running" ? duration(eta) : "–"],
       ["best", job.best ? `${job.best.metric.replaceAll("_", " ")} ${number(job.best.value)} at ${count(job.best.step)}` : "–"],
       ["attempt", job.attempt], ["device", job.numerics ? `${job.numerics.device ?? ""} ${job.numerics.precision ?? ""}` : "–"],
       ["created", ago(job.created_at)], ["model", job.model],
-    ];
-    refill(facts, shown, () => shown.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value))));
+    ]);
+    refill(facts, shown, () => factBoxes(shown));
     const { queue_position: place, starts_in_s: starts, experiment } = job;
     const version = job.result?.model;
     refill(notes, [place, starts, version, experiment], () => [

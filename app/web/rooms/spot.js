@@ -1,7 +1,7 @@
 // Spot the fake: a person tells real pictures from those of a model; the round counts in the model's human figure.
 
 import { get, post, Problem } from "../api.js";
-import { bar, empty, fill, h, setText, skeleton } from "../dom.js";
+import { bar, empty, factBoxes, fill, h, setText, skeleton } from "../dom.js";
 import { count } from "../format.js";
 import { humanFigure } from "../human.js";
 import { keep, shared } from "../main.js";
@@ -168,14 +168,14 @@ function play(place, order, pictures, signal) {
 function own(answers) {
   const hits = answers.filter(right).length;
   const fakes = answers.filter(({ truth }) => truth === "fake");
-  const facts = [
+  const facts = /** @type {[string, string][]} */ ([
     ["fakes taken for real", `${fakes.filter(({ guess }) => guess === "real").length} of ${fakes.length}`],
     ["real taken for fake", `${answers.filter(({ truth, guess }) => truth === "real" && guess === "fake").length} of ${fakes.length}`],
     ["median time", `${count(Math.round(median(answers.map(({ ms }) => ms))))} ms`],
-  ];
+  ]);
   return h("section", { class: "card", "aria-label": "Your round" },
     h("h2", {}, `You were right ${hits} times out of ${answers.length}`),
-    h("div", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value)))),
+    h("div", { class: "facts" }, factBoxes(facts)),
     h("p", { class: "hint" }, "Guessing is right half of the time, and one round says little: the interval below tells how much all rounds say."));
 }
 
