@@ -1,5 +1,6 @@
 // The parts of a comparison that are not curves: its jobs, differences of recipes, samples, figures of single jobs.
 
+import { paint } from "./chart.js";
 import { h, refill, scrolling, setText, stateWord } from "./dom.js";
 import { heading, provenances } from "./figures.js";
 import { count, number } from "./format.js";
@@ -13,17 +14,21 @@ const POINTS = 400;
 
 /** @typedef {(id: string) => string} Naming */
 
-/**
- * @param {any[]} jobs @param {{nameOf: Naming, onRemove: (id: string) => void, paint: (swatch: HTMLElement, index: number) => void}} options
- */
-export function jobTable(jobs, { nameOf, onRemove, paint }) {
+/** Show the jobs; while only their steps change, no link or button is built anew. @param {Element} place @param {any[]} jobs @param {{nameOf: Naming, onRemove: (id: string) => void}} options */
+export function showJobs(place, jobs, options) {
+  refill(place, jobs.map(({ step, ...others }) => others), () => jobTable(jobs, options));
+  for (const { id, step } of jobs) setText(/** @type {Element} */ (place.querySelector(`[data-job="${id}"] [data-step]`)), count(step));
+}
+
+/** @param {any[]} jobs @param {{nameOf: Naming, onRemove: (id: string) => void}} options */
+function jobTable(jobs, { nameOf, onRemove }) {
   return h("table", { class: "table" },
     h("thead", {}, h("tr", {}, ["line", "training", "data", "state"].map((title) => h("th", {}, title)), h("th", { class: "number" }, "step"), h("th", {}, "best checkpoint"), h("th", {}, "model"), h("th", {}, h("span", { class: "unseen" }, "remove")))),
     h("tbody", {}, jobs.map((job, index) => {
       const swatch = h("i", { class: "swatch" });
       paint(swatch, index);
       return h("tr", { data: { job: job.id } }, h("td", {}, swatch), h("th", { scope: "row" }, h("a", { href: `jobs/${job.id}` }, nameOf(job.id))), h("td", {}, job.dataset),
-        h("td", {}, stateWord(job.state)), h("td", { class: "number" }, count(job.step)),
+        h("td", {}, stateWord(job.state)), h("td", { class: "number", data: { step: "" } }),
         h("td", {}, job.best ? `${job.best.metric.replaceAll("_", " ")} ${number(job.best.value)} at ${count(job.best.step)}` : "–"),
         h("td", {}, job.model ? h("a", { href: `sample?model=${encodeURIComponent(job.model)}` }, job.model) : "–"),
         h("td", { class: "number" }, h("button", { type: "button", "aria-label": `Remove ${nameOf(job.id)}`, onclick: () => onRemove(job.id) }, "Remove")));

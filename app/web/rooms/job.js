@@ -15,6 +15,7 @@ import { commandLine, curl, python } from "../request_text.js";
 import { scatter } from "../scatter.js";
 import { shareButton } from "../share.js";
 import { inNextFrame } from "../soon.js";
+import { stepCursor } from "../step_cursor.js";
 import { actions, linked } from "./jobs.js";
 
 const POINTS = 2000;
@@ -41,12 +42,10 @@ export async function room(main, { parts: [id], query, signal }) {
   const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: controls.zoom, onHide, sync: `job-${id}`, layers: query.get("layers"), onLayers: (layers) => keep({ layers }), signal });
   const log = h("ol", { class: "events small" });
   const files = h("div", { class: "stack" }, skeleton());
-  const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => setStep(slider.valueAsNumber) });
-  const stepText = h("output", { class: "number" });
   const play = h("button", { type: "button", onclick: () => playSteps(), "aria-pressed": "false" }, "Play");
   const points = h("span", { class: "muted small", data: { points: "0" } });
-  const followNewest = h("button", { type: "button", onclick: () => setStep(null) }, "Newest");
-  const stepper = h("section", { class: "card step", "aria-label": "Step cursor" }, play, slider, stepText, followNewest);
+  const cursor = stepCursor(view, readAt, play);
+  const setStep = cursor.set;
   const isTraining = job.kind === "train";
   const isTranslator = ["unpaired", "paired"].includes(job.recipe.game?.kind);
 
@@ -56,7 +55,7 @@ export async function room(main, { parts: [id], query, signal }) {
     isTraining && h("section", { class: "stack" },
       h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls.element)),
       h("p", { class: "hint" }, "Click in a chart to choose a step, drag to zoom, click a curve's name to hide it. The address keeps all of it."), charts),
-    isTraining && stepper,
+    isTraining && cursor.element,
     h("div", { class: "charts" },
       h("section", { class: "card" }, h("h2", {}, "What happened"), log), files,
       h("section", { class: "card wide" }, logPanel(path, signal)),
@@ -71,13 +70,8 @@ export async function room(main, { parts: [id], query, signal }) {
       ...isTraining ? [copyButton(() => curl(body), "curl"), copyButton(() => commandLine(body), "CLI"), copyButton(() => python(body), "Python")] : []];
   }
 
-  /** Move the step cursor; null follows the newest step. @param {number | null} step */
-  function setStep(step) {
-    view.step = step;
-    keep({ step });
-    slider.value = String(step ?? job.progress.step);
-    setText(stepText, `step ${count(step ?? job.progress.step)}`);
-    followNewest.setAttribute("aria-pressed", String(step === null));
+  /** Show all at a step; null: at the newest one. @param {number | null} step */
+  function readAt(step) {
     pictures.show(step);
     probes.show(step);
     plane.mark(step);
@@ -136,7 +130,7 @@ export async function room(main, { parts: [id], query, signal }) {
       version && h("p", {}, "Published as ", shared ? version : h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
         h("span", { class: "writes" }, isTranslator ? h("a", { href: `translate?model=${encodeURIComponent(version)}` }, "Translate with it") : h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it"))),
       experiment && h("p", { class: "muted" }, h("a", { href: `experiments/${experiment}` }, "Part of an experiment"), `: case ${job.case?.name ?? "of no name"}, seed ${job.recipe.seed}.`)]);
-    slider.max = String(Math.max(1, total ?? step, step));
+    cursor.setRange(step, total ?? step);
   }
 
   function drawTrouble() {
@@ -200,7 +194,7 @@ export async function room(main, { parts: [id], query, signal }) {
     drawHead();
     drawTrouble();
     if (isTraining) drawCharts();
-    if (view.step === null) setStep(null);
+    if (view.step === null) readAt(null);
   }
 
   /** Add an event to the list. @param {any} event */
@@ -287,7 +281,7 @@ export async function room(main, { parts: [id], query, signal }) {
   events.unshift(...earlier);
   events.forEach(tell);
   drawAll();
-  setStep(view.step);
+  readAt(view.step);
   await readFiles();
   const timer = setInterval(() => {
     if (document.hidden) return;
