@@ -70,7 +70,7 @@ async function show() {
 }
 
 /** Say what failed and what to do. @param {HTMLElement} place @param {unknown} error */
-export function showError(place, error) {
+function showError(place, error) {
   if (error instanceof Problem && error.status === 401) return;
   if (!(error instanceof Problem)) console.error(error);
   const text = error instanceof Problem ? error.message : "This page failed. Reload it; if it fails again, report it with the browser's console.";

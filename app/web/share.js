@@ -1,7 +1,7 @@
 // Share one thing with people without the key: by a link that ends, and that can be revoked before.
 
 import { get, post, Problem, remove, root } from "./api.js";
-import { fill, h, setText, toast } from "./dom.js";
+import { copyText, fill, h, setText, toast } from "./dom.js";
 import { clock } from "./format.js";
 
 const LIFETIMES = /** @type {[string, number][]} */ ([["an hour", 1], ["a day", 24], ["a week", 168], ["a term (20 weeks)", 3360]]);
@@ -65,11 +65,4 @@ function withView(href) {
 }
 
 /** @param {string} text */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast("The address is in the clipboard.");
-  } catch {
-    toast(text, undefined, 60); // a page without HTTPS may not write to the clipboard
-  }
-}
+const copy = (text) => copyText(text, "The address is in the clipboard.");
