@@ -136,7 +136,7 @@ export async function form(main, { query, signal }) {
     panel.removeAttribute("aria-busy");
   }
 
-  /** Say refusals at their fields. @param {Plan["refusals"]} found */
+  /** Show refusals at their fields. @param {Plan["refusals"]} found */
   const show = (found) => refusals.show(found.map(({ pointer, message }) => ({ pointer: pointer.replace(/^\/recipe(?=\/|$)/, "/family").replace(/^\/overrides(?=\/|$)/, "/common"), message })));
 
   /** @param {Plan} plan */

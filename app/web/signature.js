@@ -117,7 +117,7 @@ export const ranked = (facts) => Object.entries(SIGNS).map(([name, signsOf]) => 
   return { name, signs, score: signs.reduce((sum, { counts }) => sum + counts, 0) };
 }).sort((a, b) => b.score - a.score);
 
-/** The nearest run; null if for none of them more speaks than against it. @param {Facts} facts */
+/** The run with the highest score; null if no score is positive. @param {Facts} facts */
 export function nearest(facts) {
   const [first] = ranked(facts);
   return first.score > 0 ? first : null;
