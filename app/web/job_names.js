@@ -1,6 +1,6 @@
 // Short names for trainings that stand beside each other.
 
-/** @typedef {{id: string, family: string | null, seed: number, case: any}} Named */
+/** @typedef {{id: string, family: string | null, seed: number, model: string, case: any}} Named */
 
 const TAIL = 6;
 

@@ -97,6 +97,7 @@ class Guard:
             return problem(scope, 401, LINK_ENDED, code="link_ended", headers={"WWW-Authenticate": "Bearer"})
         if not allows(shared, scope):
             return problem(scope, 403, NOT_SHARED, code="not_shared")
+        scope["state"]["link"] = link_id
         return None if scope["method"] in SAFE_METHODS else self._origins.refusal_of_session(scope)
 
     async def _refusal(self, scope: Scope) -> Response | None:

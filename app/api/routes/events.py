@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -14,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.deps import FeedDep, InferenceDep
 from app.core.errors import FieldError, Invalid
 from app.core.limits import MAX_REPLY_EVENTS
+from app.services import links
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle
 from app.services.jobs.event_stream import EventStream, Followed, WrittenEvent
@@ -64,7 +66,7 @@ async def get_job_events(
     if (await feed.log_state(job_id)).ended(after):
         # 204 makes an EventSource stop reconnecting: no more events will come.
         return Response(status_code=204)
-    return _Stream(feed, _stream(job_id, after, inference, feed))
+    return _Stream(feed, _while_shared(request, _stream(job_id, after, inference, feed)))
 
 
 @router.get("/events", response_model=LogEventList, responses=STREAM_REPLY)
@@ -99,7 +101,7 @@ async def get_events(
     if after is None:
         _, newest = await feed.read(lifecycle.all_events, after=0, limit=0)
         after = newest
-    return _Stream(feed, _log_stream(after, jobs, types, feed))
+    return _Stream(feed, _while_shared(request, _log_stream(after, jobs, types, feed)))
 
 
 def _wants_stream(request: Request) -> bool:
@@ -119,7 +121,7 @@ def _log_event(event: EventView) -> LogEvent:
 
 async def _log_stream(
     after: int, jobs: Collection[str], types: Collection[str], feed: EventStream
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Yield the events of these jobs and types, of all if there are none, until the client disconnects."""
     yield KEEPALIVE_COMMENT
     sent_at = time.monotonic()
@@ -154,7 +156,17 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _stream(job_id: str, after: int, inference: Inference, feed: EventStream) -> AsyncIterator[bytes]:
+async def _while_shared(request: Request, content: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the content; to a link's guest only until the link ends."""
+    link_id = getattr(request.state, "link", None)
+    async with aclosing(content):
+        async for text in content:
+            if link_id is not None and await asyncio.to_thread(links.shared_by, link_id) is None:
+                return
+            yield text
+
+
+async def _stream(job_id: str, after: int, inference: Inference, feed: EventStream) -> AsyncGenerator[bytes]:
     """Yield the events up to the last terminal one. Async, so that it ends at once when the client disconnects."""
     sent_at = time.monotonic()
     with feed.follow(job_id, after) as follower:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2 as httpx
 import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
@@ -14,8 +15,10 @@ from app.core.settings import get_settings
 from app.db.session import unit_of_work
 from app.db.tables import Link
 from app.main import create_app
+from app.services.jobs import lifecycle
 from tests.support.experiments import make_experiment
 from tests.support.exports import publish_vivid
+from tests.support.server import serving
 
 HOST = "http://127.0.0.1:8000"
 KEY = "correct horse battery staple"
@@ -179,3 +182,24 @@ def test_service_without_a_key_needs_no_links(api_home: Path) -> None:
 @pytest.mark.parametrize("body", [{}, {"key": KEY, "link": "x"}])
 def test_session_takes_either_the_key_or_a_link(client: TestClient, body: dict[str, str]) -> None:
     assert client.post("/session", json=body).status_code == 422
+
+
+def test_stream_that_a_guest_follows_ends_with_the_link(api_home: Path) -> None:
+    experiment = make_experiment(**GAN, seeds=2)
+    settings = get_settings().model_copy(update={"api_key": SecretStr(KEY), "hosts": None})
+    with (
+        serving(create_app(settings)) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):
+        link = client.post("/links", json={"kind": "experiment", "target": experiment.id}, headers=WITH_KEY).json()
+        client.post("/session", json={"link": token_of(link)}).raise_for_status()
+        jobs = [job["id"] for job in client.get(f"/experiments/{experiment.id}").json()["jobs"]]
+        path = f"/events?job={jobs[0]}&job={jobs[1]}"
+        with client.stream("GET", path, headers={"accept": "text/event-stream"}) as stream:
+            texts = stream.iter_text()
+            assert next(texts).startswith(":")
+            lifecycle.cancel(jobs[0])
+            assert "cancelled" in next(texts)
+            client.delete(f"/links/{link['id']}", headers=WITH_KEY).raise_for_status()
+            lifecycle.cancel(jobs[1])
+            assert list(texts) == []
