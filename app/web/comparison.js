@@ -32,7 +32,7 @@ export async function comparison(place, { ids, view, query, onRemove, signal }) 
   const names = shortNames(compared.jobs);
   const nameOf = (/** @type {string} */ id) => names.get(id) ?? id;
   /** What stands for several seeds: its first job's name without the seed. @param {string} id */
-  const variantOf = (id) => variant(compared.jobs.find((/** @type {any} */ job) => job.id === id) ?? { id, family: null, seed: 0, case: null });
+  const variantOf = (id) => variant(compared.jobs.find((/** @type {any} */ job) => job.id === id) ?? { id, family: null, dataset: "", seed: 0, model: null, case: null });
   /** @type {Map<string, Curves>} the jobs' curves of one name, each by its job's id */
   const curves = new Map();
   /** @type {Map<string, Chart>} */

@@ -175,6 +175,16 @@ def test_trainings_are_chosen_by_search_and_removed(studio: Studio, pair: tuple[
     expect(page).to_have_url(re.compile(rf"jobs={pair[0]}$"))
 
 
+def test_model_that_a_person_named_stands_under_that_name(
+    studio: Studio, service: Service, pair: tuple[str, str]
+) -> None:
+    named = train(service, seed=4, budget={"steps": 20}, model="calm")
+    service.wait_for(named, "succeeded")
+    page = studio.goto(f"compare?jobs={pair[0]},{named}")
+    expect(page.get_by_role("button", name="Remove gan, seed 1")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove calm, seed 4")).to_be_visible()
+
+
 def test_running_training_moves_without_a_reload(studio: Studio, service: Service, pair: tuple[str, str]) -> None:
     running = train(service, seed=3, budget={"steps": 1500}, overrides={"report_every": 10})
     service.client.post(f"/jobs/{running}/pause")

@@ -63,7 +63,9 @@ def test_shared_job_is_read_without_the_key_until_it_is_revoked(
     shown.reload()
     expect(shown.locator("h1")).to_contain_text("gan on ring8")
 
-    page.get_by_role("button", name="Revoke").click()
+    page.goto(f"{keyed.url}/studio/system")
+    page.get_by_role("row", name=f"job {job.id}").get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("The link is revoked.")).to_be_visible()
     expect(page.locator("[data-link]")).to_have_count(0)
     shown.reload()
     expect(shown.get_by_role("alert")).to_contain_text("This link has ended")

@@ -1,10 +1,17 @@
-// The machine: its parts, its workers and what they do, its disk, its versions and limits.
+// The machine: its parts, its workers and what they do, its disk, its versions, its links and limits.
 
-import { get } from "../api.js";
-import { bar, fill, h, stateWord } from "../dom.js";
-import { ago, count, size } from "../format.js";
+import { get, Problem, remove, root } from "../api.js";
+import { bar, fill, h, stateWord, toast } from "../dom.js";
+import { ago, clock, count, size } from "../format.js";
 
 const EVERY_MS = 5000;
+
+/** The address that a link shows, for who has the key. @param {string} href */
+function withoutToken(href) {
+  const url = new URL(href, root);
+  url.searchParams.delete("link");
+  return url.href;
+}
 
 /** @type {import("../main.js").Room} */
 export async function room(main, { signal }) {
@@ -12,8 +19,9 @@ export async function room(main, { signal }) {
   const work = h("section", { class: "card" });
   const disk = h("section", { class: "card" });
   const versions = h("section", { class: "card" });
+  const shared = h("section", { class: "card wide", hidden: true });
   const limits = h("section", { class: "card wide" });
-  fill(main, h("h1", {}, "System"), h("div", { class: "grid" }, parts, disk, versions, work), limits);
+  fill(main, h("h1", {}, "System"), h("div", { class: "grid" }, parts, disk, versions, work), shared, limits);
 
   async function draw() {
     const [ready, system] = await Promise.all([get("/readyz", {}, signal).catch((problem) => problem), get("/system", {}, signal)]);
@@ -35,7 +43,29 @@ export async function room(main, { signal }) {
       h("dt", {}, "memory"), h("dd", {}, size(system.memory_bytes)), h("dt", {}, "GPUs"), h("dd", {}, count(system.gpus))));
   }
 
-  await draw();
+  async function drawLinks() {
+    const { data } = await get("/links", {}, signal);
+    shared.hidden = !data.length;
+    fill(shared, h("h2", {}, "Links that show something without the key"), h("table", { class: "table" },
+      h("thead", {}, h("tr", {}, ["shows", "ends", ""].map((name) => h("th", {}, name)))),
+      h("tbody", {}, data.map((/** @type {any} */ link) => h("tr", { data: { link: link.id } },
+        h("td", {}, h("a", { href: withoutToken(link.href) }, `${link.kind} ${link.target}`)), h("td", {}, clock(link.expires_at)),
+        h("td", {}, h("button", { type: "button", class: "danger", onclick: () => void revoke(link.id) }, "Revoke")))))));
+  }
+
+  /** @param {string} id */
+  async function revoke(id) {
+    try {
+      await remove(`/links/${id}`);
+      toast("The link is revoked.");
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      toast(error.message);
+    }
+    await drawLinks();
+  }
+
+  await Promise.all([draw(), drawLinks()]);
   const { data } = await get("/limits", {}, signal);
   fill(limits, h("h2", {}, "Limits"), h("div", { class: "scroll" }, h("table", { class: "table" },
     h("tbody", {}, data.map((/** @type {any} */ one) => h("tr", {}, h("td", {}, one.name), h("td", { class: "number" }, count(one.value)), h("td", { class: "muted" }, one.unit), h("td", {}, one.meaning)))))));
