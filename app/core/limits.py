@@ -8,6 +8,8 @@ SEED_LIMIT = 2**63
 """every seed is smaller"""
 MAX_SCALE = 16
 """factor by which /sample enlarges a picture"""
+MAX_LATENT = 10_000
+"""magnitude of a number in a latent that is sent"""
 MAX_ID_CHARACTERS = 64
 """characters of an id"""
 MIN_EVALUATED_EXAMPLES = 100

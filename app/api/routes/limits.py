@@ -56,6 +56,7 @@ FIXED_LIMITS = (
     ),
     ("sent", limits.MAX_SENT_PICTURES, "pictures", "Most pictures that are sent with a job that translates them."),
     ("scale", limits.MAX_SCALE, "times", "Most that /sample enlarges by."),
+    ("latent", limits.MAX_LATENT, "", "Greatest magnitude of a number in a latent that is sent."),
     ("name", wire.MAX_NAME_CHARACTERS, "characters", "Longest name of a model or dataset."),
     ("id", limits.MAX_ID_CHARACTERS, "characters", "Longest id."),
     (
