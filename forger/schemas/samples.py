@@ -23,6 +23,15 @@ class Drawn(Out):
     )
 
 
+class Latents(Out):
+    """The part of a reply that describes latents."""
+
+    model: str
+    seed: int
+    latents: list[list[float]]
+    classes: list[int | None]
+
+
 class Pictures(Drawn):
     images: list[str] = Field(description="PNG files in base64.")
 

@@ -13,6 +13,7 @@ from app.main import create_app
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.jobs import EvaluateIn, TrainIn
 from app.schemas.judgements import AnswerIn, JudgementIn
+from app.schemas.samples import DecodeIn
 from bench import gallery
 from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
 from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
@@ -122,6 +123,7 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "GET /jobs/{job_id}`: read": (JobOut, Progress, Result),
     "GET /jobs/{job_id}/checkpoints": (CheckpointOut,),
     "GET /jobs/{job_id}/artifacts": (ArtifactOut,),
+    "POST /sample": (DecodeIn,),
     "GET /models`": (VersionOut,),
     "POST /models/{name}@{version}/judgements": (JudgementIn, AnswerIn, JudgementOut, HumanFigure, HumanProvenance),
     "POST /datasets/{name}/nearest": (NearestOut, NearestPicture, TypicalDistance),

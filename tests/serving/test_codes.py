@@ -12,7 +12,13 @@ from tests.serving.conftest import WriteExport
 
 CPU = torch.device("cpu")
 UNCONDITIONAL = (("gan", "digits"), ("gan", "ring8"), ("gumbel_gan", "dyck"), ("progan", "digits"), ("vae", "digits"))
-CONDITIONAL = (("cgan", "digits"), ("cdcgan", "digits"), ("acgan", "digits"), ("biggan", "digits"), ("stackgan", "digits"))
+CONDITIONAL = (
+    ("cgan", "digits"),
+    ("cdcgan", "digits"),
+    ("acgan", "digits"),
+    ("biggan", "digits"),
+    ("stackgan", "digits"),
+)
 
 
 def picks(n: int, label: int | None) -> list[Pick]:

@@ -56,6 +56,7 @@ PARAMETERS: Mapping[str, Any] = {
     "seed": 1,
     "scale": 4,
     "temperature": 0.8,
+    "truncation": 0.8,
     "model": MODEL,
     "state": "running",
     "family": "cdcgan",
@@ -75,6 +76,7 @@ def bodies() -> dict[str, Json]:
     return replies | {
         "JobIn": JOB_IN,
         "ExtendIn": {"budget": {"steps": 600}},
+        "DecodeIn": {"model": "gan-ring8", "latents": [[-0.7, 3.2], [1.5, 0.4]], "scale": 2},
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
         "ExperimentIn": EXPERIMENT_IN,
         "JudgementIn": {"seed": 3, "judge": "ada", "answers": ANSWERS},
@@ -228,6 +230,7 @@ def _replies() -> list[Out]:
         catalog.Alive(status="ok"),
         catalog.Ready(status="ready", checks={"database": catalog.Check(ok=True, detail="ok")}),
         samples.Pictures.model_validate({"model": f"{MODEL}@1", "seed": 1, "class": 7, "images": ["iVBORw0KGgo="]}),
+        samples.DecodedPictures.model_validate({"model": f"{MODEL}@1", "class": 7, "images": ["iVBORw0KGgo="]}),
         samples.DatasetPictures.model_validate(
             {"dataset": "digits", "seed": 1, "class": 7, "domain": None, "images": ["iVBORw0KGgo="]}
         ),

@@ -45,7 +45,7 @@ async def decode_latents(
     settings: SettingsDep,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Generate from latents that are sent, such as those that GET /sample gives with `latents`.
+    """Generate from latents that are sent. GET /sample gives those of a seed, with `latents`.
 
     Equal latents and classes give equal pictures. The reply has the forms of GET /sample.
     """

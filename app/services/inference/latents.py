@@ -37,7 +37,11 @@ def checked_latents(rows: Sequence[Sequence[float]], recipe: Recipe, model: str,
 
 def weights_of_class(number: int | None, recipe: Recipe, n: int) -> Array | None:
     """Return the weights float32 [n, classes] of n pictures of one class; None without classes."""
-    return None if number is None else np.eye(recipe.classes, dtype=np.float32)[[number] * n]
+    if number is None:
+        return None
+    weights = np.zeros((n, recipe.classes), np.float32)
+    weights[:, number] = 1
+    return weights
 
 
 def checked_weights(rows: Sequence[Sequence[float]], recipe: Recipe, model: str, n: int) -> Array:

@@ -1,5 +1,6 @@
 """GET /sample gives latents and POST /sample takes them, with real exports."""
 
+import base64
 import io
 import json
 from typing import Any
@@ -105,8 +106,6 @@ def test_picture_of_a_latent_carries_it(client: TestClient) -> None:
     latents = drawn(client, "model=plain&n=2&seed=3")["latents"]
     reply = decode(client, model="plain", latents=latents, format="json").json()
     assert reply.keys() == {"model", "class", "images"}
-    import base64
-
     recipes = [picture_recipe(base64.b64decode(image)) for image in reply["images"]]
     assert [recipe and recipe["latent"] for recipe in recipes] == latents
     whole = client.post("/sample", json={"model": "plain", "latents": latents}, headers=PNG)
@@ -137,8 +136,9 @@ def test_wrong_latents_are_refused_at_their_place(client: TestClient) -> None:
     assert "write the 100 of plain@1" in refusal(client, "/latents/1", model="plain", latents=[good, [0.0] * 99])
     for bad in (float("nan"), float("inf"), -float("inf"), 10_001, "1", None, True):
         assert refusal(client, "/latents/0/2", model="plain", latents=[[0, 1, bad, *good[3:]]])
-    for shape in ([], 3, None, "x"):
-        assert refusal(client, "/latents", model="plain", latents=shape)
+    no_latents: list[Any] = [[], 3, None, "x"]
+    for latents in no_latents:
+        assert refusal(client, "/latents", model="plain", latents=latents)
     assert refusal(client, "/latents/0", model="plain", latents=[[]])
     assert "20000 values" in refusal(client, "", model="plain", latents=[good] * 201)
     limit = get_settings().max_samples
