@@ -25,6 +25,7 @@ with import_without_gc("fastapi"):
         events,
         experiments,
         health,
+        interpolations,
         jobs,
         judgements,
         latents,
@@ -83,8 +84,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
-        create_job, jobs, events, experiments, compare, samples, latents, translations, models, judgements, datasets,
-        dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
+        create_job, jobs, events, experiments, compare, samples, latents, interpolations, translations, models,
+        judgements, datasets, dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

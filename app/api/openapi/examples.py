@@ -10,7 +10,19 @@ from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
 from data.uploads import report as uploads
-from forger.schemas import catalog, compare, experiments, figures, jobs, judgements, lectures, links, nearest, samples
+from forger.schemas import (
+    catalog,
+    compare,
+    experiments,
+    figures,
+    interpolations,
+    jobs,
+    judgements,
+    lectures,
+    links,
+    nearest,
+    samples,
+)
 from forger.schemas.base import Health, Json, Out
 from forger.schemas.dataset_report import Report
 from forger.schemas.specs import TrainSpec
@@ -57,6 +69,10 @@ PARAMETERS: Mapping[str, Any] = {
     "scale": 4,
     "temperature": 0.8,
     "truncation": 0.8,
+    "from": "1.0:3",
+    "to": "1.0:7",
+    "frames": 16,
+    "mode": "slerp",
     "model": MODEL,
     "state": "running",
     "family": "cdcgan",
@@ -231,6 +247,7 @@ def _replies() -> list[Out]:
         catalog.Ready(status="ready", checks={"database": catalog.Check(ok=True, detail="ok")}),
         samples.Pictures.model_validate({"model": f"{MODEL}@1", "seed": 1, "class": 7, "images": ["iVBORw0KGgo="]}),
         samples.DecodedPictures.model_validate({"model": f"{MODEL}@1", "class": 7, "images": ["iVBORw0KGgo="]}),
+        interpolations.InterpolationOut.model_validate(_interpolation()),
         samples.DatasetPictures.model_validate(
             {"dataset": "digits", "seed": 1, "class": 7, "domain": None, "images": ["iVBORw0KGgo="]}
         ),
@@ -262,6 +279,19 @@ def _judgements() -> judgements.JudgementPage:
         provenance=judgements.HumanProvenance(dataset="digits", split="train", seeds=(3,), side=16, channels=1),
     )
     return judgements.JudgementPage(figure=figure, data=[judged], has_more=False, next_cursor=None)
+
+
+def _interpolation() -> Json:
+    walk: Json = {"waypoints": ["1.0", "2.0"], "mode": "slerp", "loop": False, "class": None}
+    codes: Json = {"latents": [[-0.7, 3.2], [1.5, 0.4]], "class_weights": None}
+    return {
+        "model": "gan-ring8@1",
+        **walk,
+        **codes,
+        "images": None,
+        "points": [(0.7, -0.7), (1.0, 0.0)],
+        "strings": None,
+    }
 
 
 def _nearest() -> nearest.NearestOut:

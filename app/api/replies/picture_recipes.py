@@ -61,6 +61,11 @@ def of_codes(model: str, codes: Codes, label: int | None) -> Describe:
     return describe
 
 
+def of_walk(model: str, **how: Any) -> str:
+    """Return the description of a strip or an animation of an interpolation."""
+    return _compact({"model": model, **how, "version": VERSION})
+
+
 def of_translation(model: str, direction: Direction) -> str:
     """Return the description of a translated picture."""
     return _compact({"model": model, "direction": direction, "version": VERSION})

@@ -84,10 +84,15 @@ def _codes_of(body: DecodeIn, version: VersionView, inference: Inference) -> tup
 
 def chosen_class(wanted: str | None, version: VersionView, inference: Inference) -> int | None:
     """Return the number of the class; None for a model without classes. Raises Invalid if it does not fit the model."""
-    if not version.recipe.classes:
-        if wanted is None:
-            return None
-        raise refused("/class", f"{version.reference} has no classes: leave `class` out.")
-    if wanted is None:
+    if wanted is None and version.recipe.classes:
         raise refused("/class", f"{version.reference} has classes: write one of them as `class`.")
+    return optional_class(wanted, version, inference)
+
+
+def optional_class(wanted: str | None, version: VersionView, inference: Inference) -> int | None:
+    """Return the number of the class if one is wanted. Raises Invalid if the model does not have it."""
+    if wanted is None:
+        return None
+    if not version.recipe.classes:
+        raise refused("/class", f"{version.reference} has no classes: leave `class` out.", "no_such_class")
     return catalog.class_number(inference.class_names(version), wanted, other="")

@@ -25,12 +25,11 @@ from app.core.errors import FieldError, Invalid
 from app.core.limits import SEED_LIMIT
 from app.schemas.samples import SampleQuery
 from app.services.datasets import catalog
+from app.services.inference.picks import picks_of
 from app.services.inference.service import health_header
 from app.services.views import VersionView
 from forger.schemas.samples import Format, Pictures, PointSamples, Strings
 from forger.wire import VERSION
-from models.spec.recipe import Recipe
-from serving.protocol import Pick
 
 PATH = "/sample"
 
@@ -150,22 +149,6 @@ def _label(names: tuple[str, ...], wanted: str | None) -> int | str | None:
     if wanted is None or wanted == "each":
         return wanted
     return catalog.class_number(names, wanted)
-
-
-def picks_of(recipe: Recipe, label: int | str | None, n: int, seed: int) -> list[Pick]:
-    """Return class and number of each sample, row by row. Without a label, seed and number determine a needed class."""
-    if label == "each":
-        return [(row, index) for row in range(recipe.classes) for index in range(n)]
-    if isinstance(label, int):
-        return [(label, index) for index in range(n)]
-    if recipe.class_conditional:
-        return [(_any_class(seed, index, recipe.classes), index) for index in range(n)]
-    return [(None, index) for index in range(n)]
-
-
-def _any_class(seed: int, index: int, classes: int) -> int:
-    digest = hashlib.blake2b(f"{seed}/class/{index}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % classes
 
 
 def _later_parts(query: SampleQuery) -> tuple[object, ...]:

@@ -25,6 +25,11 @@ class Codes:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def lists(self) -> dict[str, list[list[float]] | None]:
+        """Return both as POST /sample takes them."""
+        weights = None if self.weights is None else self.weights.tolist()
+        return {"latents": self.latents.tolist(), "class_weights": weights}
+
 
 def checked_latents(rows: Sequence[Sequence[float]], recipe: Recipe, model: str, pointer: str = "/latents") -> Array:
     """Return sent latents as float32 [n, size]. Raises Invalid at the first of a wrong length."""
