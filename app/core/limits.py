@@ -14,6 +14,10 @@ MAX_WAYPOINTS = 16
 """waypoints of an interpolation"""
 MAX_ANIMATION_PIXELS = 4 << 20
 """pixels of all frames of an animation: it takes some seconds to encode"""
+MAX_TERMS = 16
+"""terms of latent arithmetic"""
+MAX_TERM_WEIGHT = 100
+"""magnitude of a term's weight"""
 MAX_LATENT = 10_000
 """magnitude of a number in a latent that is sent"""
 MAX_ID_CHARACTERS = 64

@@ -37,6 +37,11 @@ class InterpolateQuery(BaseModel):
     format: Format | None = Field(None, description="Takes precedence over Accept. png is a strip of all frames.")
 
     @property
+    def first_class(self) -> str | None:
+        """Return the first class that a waypoint names."""
+        return next((name.partition(":")[2] for _, name in self.waypoints if ":" in name), None)
+
+    @property
     def waypoints(self) -> list[tuple[str, str]]:
         """Return the names of the waypoints in order, each behind its JSON pointer."""
         between = [(f"/via/{number}", name) for number, name in enumerate(self.via)]

@@ -43,6 +43,7 @@ SampleFormat = Annotated[Format | None, Field(description="Takes precedence over
 ClassName = Annotated[str, Field(max_length=100)]
 LatentRow = list[Annotated[float, Field(ge=-MAX_LATENT, le=MAX_LATENT, allow_inf_nan=False)]]
 Latents = Annotated[list[LatentRow], Field(min_length=1, description="Latents, each as long as the model's.")]
+ClassNumber = Annotated[int, Field(ge=0)]
 ClassWeights = list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]]
 
 
@@ -68,6 +69,9 @@ class DecodeIn(RequestBody):
     model: Reference
     latents: Latents
     class_: ClassName | None = Field(None, alias="class", description="A class by number or name, of all pictures.")
+    classes: list[ClassNumber | None] | None = Field(
+        None, description="In place of `class`: the class of each, by number; null for a model without classes."
+    )
     class_weights: list[ClassWeights] | None = Field(
         None, description="In place of `class`: for each latent a weight of every class, which sum to 1."
     )

@@ -11,6 +11,7 @@ from app.services.capacity import estimates
 from app.services.jobs import measurements
 from data.uploads import report as uploads
 from forger.schemas import (
+    arithmetic,
     catalog,
     compare,
     experiments,
@@ -93,6 +94,14 @@ def bodies() -> dict[str, Json]:
         "JobIn": JOB_IN,
         "ExtendIn": {"budget": {"steps": 600}},
         "DecodeIn": {"model": "gan-ring8", "latents": [[-0.7, 3.2], [1.5, 0.4]], "scale": 2},
+        "ArithmeticIn": {
+            "model": "dcgan-faces",
+            "terms": [
+                {"samples": ["1.0", "1.4", "1.7"]},
+                {"samples": ["2.1", "2.3", "2.8"], "weight": -1},
+                {"samples": ["3.0", "3.2", "3.5"]},
+            ],
+        },
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
         "ExperimentIn": EXPERIMENT_IN,
         "JudgementIn": {"seed": 3, "judge": "ada", "answers": ANSWERS},
@@ -247,6 +256,7 @@ def _replies() -> list[Out]:
         catalog.Ready(status="ready", checks={"database": catalog.Check(ok=True, detail="ok")}),
         samples.Pictures.model_validate({"model": f"{MODEL}@1", "seed": 1, "class": 7, "images": ["iVBORw0KGgo="]}),
         samples.DecodedPictures.model_validate({"model": f"{MODEL}@1", "class": 7, "images": ["iVBORw0KGgo="]}),
+        _arithmetic(),
         interpolations.InterpolationOut.model_validate(_interpolation()),
         samples.DatasetPictures.model_validate(
             {"dataset": "digits", "seed": 1, "class": 7, "domain": None, "images": ["iVBORw0KGgo="]}
@@ -279,6 +289,12 @@ def _judgements() -> judgements.JudgementPage:
         provenance=judgements.HumanProvenance(dataset="digits", split="train", seeds=(3,), side=16, channels=1),
     )
     return judgements.JudgementPage(figure=figure, data=[judged], has_more=False, next_cursor=None)
+
+
+def _arithmetic() -> arithmetic.ArithmeticOut:
+    code = arithmetic.CodeOut(latent=[0.31, -1.2], class_weights=None, image="iVBORw0KGgo=")
+    term = arithmetic.TermOut(weight=-1, samples=["2.1"], averaged=[code], mean=code)
+    return arithmetic.ArithmeticOut(model="dcgan-faces@1", normalised=False, terms=[term], result=code)
 
 
 def _interpolation() -> Json:

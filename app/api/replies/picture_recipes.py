@@ -61,9 +61,10 @@ def of_codes(model: str, codes: Codes, label: int | None) -> Describe:
     return describe
 
 
-def of_walk(model: str, **how: Any) -> str:
-    """Return the description of a strip or an animation of an interpolation."""
-    return _compact({"model": model, **how, "version": VERSION})
+def of_figure(model: str, **how: Any) -> str:
+    """Return the description of a figure, such as a strip of an interpolation; without `how` if that is too long."""
+    text = _compact({"model": model, **how, "version": VERSION})
+    return text if len(text) <= MAX_PNG_TEXT_BYTES else _compact({"model": model, "version": VERSION})
 
 
 def of_translation(model: str, direction: Direction) -> str:

@@ -52,7 +52,7 @@ async def interpolate(
     """
     if query.format is None:
         negotiate(accept, tuple(MEDIA))
-    version = await inference.sampler(query.model, query.class_)
+    version = await inference.sampler(query.model, query.class_ or (None if query.model else query.first_class))
     data = version.recipe.data
     format_ = frames.choose_format(query.format, accept, data)
     names, default = inference.class_names(version), optional_class(query.class_, version, inference)
@@ -64,7 +64,7 @@ async def interpolate(
     label = labels.pop() if len(labels) == 1 else None
     way = {"waypoints": [str(one) for one in samples], "mode": query.mode, "loop": query.loop}
     how = {"temperature": query.temperature, "truncation": query.truncation}
-    text = picture_recipes.of_walk(version.reference, **way, frames=query.frames, **how)
+    text = picture_recipes.of_figure(version.reference, **way, frames=query.frames, **how)
 
     async def draw() -> bytes:
         codes = walk(

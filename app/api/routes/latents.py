@@ -17,7 +17,14 @@ from app.api.replies.rendering import DECODED_TYPES, MEDIA, MEDIA_OF, choose_for
 from app.api.requests.json_bodies import JsonRoute
 from app.schemas.samples import DecodeIn
 from app.services.datasets import catalog
-from app.services.inference.latents import Codes, checked_latents, checked_weights, refused, weights_of_class
+from app.services.inference.latents import (
+    Codes,
+    checked_latents,
+    checked_weights,
+    refused,
+    weights_of_class,
+    weights_of_classes,
+)
 from app.services.inference.service import Inference, health_header
 from app.services.views import VersionView
 from forger.schemas.samples import DecodedPictures, DecodedPoints, DecodedStrings
@@ -73,13 +80,17 @@ async def decode_latents(
 def _codes_of(body: DecodeIn, version: VersionView, inference: Inference) -> tuple[Codes, int | None]:
     """Return the body's latents with their classes, and the number of the class if one is chosen. Raises Invalid."""
     recipe, model = version.recipe, version.reference
-    latents = checked_latents(body.latents, recipe, model)
-    if body.class_weights is None:
-        number = chosen_class(body.class_, version, inference)
-        return Codes(latents, weights_of_class(number, recipe, len(latents))), number
-    if body.class_ is not None:
-        raise refused("/class_weights", "`class` and `class_weights` both choose classes: leave one of them out.")
-    return Codes(latents, checked_weights(body.class_weights, recipe, model, len(latents))), None
+    latents, n = checked_latents(body.latents, recipe, model), len(body.latents)
+    sent = {"class": body.class_, "classes": body.classes, "class_weights": body.class_weights}
+    first, *others = [name for name, value in sent.items() if value is not None] or ["class"]
+    if others:
+        raise refused(f"/{others[0]}", f"`{first}` and `{others[0]}` both choose classes: leave one of them out.")
+    if body.class_weights is not None:
+        return Codes(latents, checked_weights(body.class_weights, recipe, model, n)), None
+    if body.classes is not None:
+        return Codes(latents, weights_of_classes(body.classes, recipe, model, n)), None
+    number = chosen_class(body.class_, version, inference)
+    return Codes(latents, weights_of_class(number, recipe, n)), number
 
 
 def chosen_class(wanted: str | None, version: VersionView, inference: Inference) -> int | None:
@@ -89,10 +100,12 @@ def chosen_class(wanted: str | None, version: VersionView, inference: Inference)
     return optional_class(wanted, version, inference)
 
 
-def optional_class(wanted: str | None, version: VersionView, inference: Inference) -> int | None:
+def optional_class(
+    wanted: str | None, version: VersionView, inference: Inference, pointer: str = "/class"
+) -> int | None:
     """Return the number of the class if one is wanted. Raises Invalid if the model does not have it."""
     if wanted is None:
         return None
     if not version.recipe.classes:
-        raise refused("/class", f"{version.reference} has no classes: leave `class` out.", "no_such_class")
-    return catalog.class_number(inference.class_names(version), wanted, other="")
+        raise refused(pointer, f"{version.reference} has no classes: leave `class` out.", "no_such_class")
+    return catalog.class_number(inference.class_names(version), wanted, pointer, other="")

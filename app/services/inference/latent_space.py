@@ -1,6 +1,7 @@
-"""Compute with latents: look up those of samples, and walk between them."""
+"""Compute with latents: look up those of samples, walk between them, add them."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,17 +9,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.limits import SEED_LIMIT
+from app.core.limits import MAX_LATENT, SEED_LIMIT
 from app.services.datasets import catalog
 from app.services.inference.latents import Codes, refused
 from app.services.inference.picks import pick_of
 from app.services.inference.service import Inference
 from app.services.views import VersionView
+from models.spec.training import Latent
 
 Array = NDArray[Any]
 Mode = Literal["slerp", "linear"]
 MIN_SINE = 1e-6
 """sine of the angle of two latents below which they have no one great circle"""
+MIN_CLASS_WEIGHT = 1e-6
+"""sum of the weights of classes below which none is left"""
 
 
 @dataclass(frozen=True)
@@ -115,3 +119,48 @@ def spherical(one: Array, other: Array, share: float) -> Array:
         return linear(one, other, share)
     mixed: Array = (np.sin((1 - share) * angle) * one + np.sin(share * angle) * other) / np.sin(angle)
     return mixed
+
+
+def mean(codes: Codes) -> Codes:
+    """Return the mean of the codes, as one code."""
+    return Codes(
+        codes.latents.mean(0, keepdims=True, dtype=np.float64).astype(np.float32),
+        None if codes.weights is None else codes.weights.mean(0, keepdims=True),
+    )
+
+
+def weighted_sum(means: Codes, weights: Sequence[float], label: int | None) -> Codes:
+    """Return the weighted sum of codes, as one code of the class `label`, if one is given.
+
+    Without it the classes are summed as the latents are; then negative weights become 0, and the others sum to 1.
+    Raises Invalid if the classes cancel each other, or if the sum leaves the range of latents that may be sent.
+    """
+    factors = np.array(weights, np.float64)
+    latent = (factors @ means.latents.astype(np.float64))[None].astype(np.float32)
+    if np.abs(latent).max() > MAX_LATENT:
+        raise refused("/terms", f"The sum has numbers beyond {MAX_LATENT} (latent): write smaller weights.")
+    if means.weights is None:
+        return Codes(latent)
+    if label is not None:
+        return Codes(latent, np.eye(means.weights.shape[1], dtype=np.float32)[[label]])
+    classes = np.clip(factors @ means.weights.astype(np.float64), 0, None)
+    if classes.sum() < MIN_CLASS_WEIGHT:
+        raise refused("/class", "The classes of the terms cancel each other: write the class of the result as `class`.")
+    return Codes(latent, (classes / classes.sum())[None].astype(np.float32))
+
+
+def normalised(codes: Codes, prior: Latent) -> Codes:
+    """Return one code with the root mean square length of draws from the prior. Raises Invalid if it is zero."""
+    length = np.linalg.norm(codes.latents.astype(np.float64))
+    if not length:
+        raise refused("/terms", "The terms cancel each other: a latent of zeros cannot be normalised.")
+    # A uniform number in [-1, 1] has the variance 1/3.
+    variance = 1 if prior.kind == "normal" else 1 / 3
+    wanted = prior.scale * math.sqrt(prior.size * variance)
+    return Codes((codes.latents * (wanted / length)).astype(np.float32), codes.weights)
+
+
+def joined(parts: Sequence[Codes]) -> Codes:
+    """Return the codes of all parts, in order; either all parts have classes or none has."""
+    weights = [part.weights for part in parts if part.weights is not None]
+    return Codes(np.concatenate([part.latents for part in parts]), np.concatenate(weights) if weights else None)

@@ -25,6 +25,14 @@ class Codes:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def split(self) -> list["Codes"]:
+        """Return each as one code."""
+        rows = range(len(self))
+        return [
+            Codes(self.latents[row : row + 1], None if self.weights is None else self.weights[row : row + 1])
+            for row in rows
+        ]
+
     def lists(self) -> dict[str, list[list[float]] | None]:
         """Return both as POST /sample takes them."""
         weights = None if self.weights is None else self.weights.tolist()
@@ -42,11 +50,21 @@ def checked_latents(rows: Sequence[Sequence[float]], recipe: Recipe, model: str,
 
 def weights_of_class(number: int | None, recipe: Recipe, n: int) -> Array | None:
     """Return the weights float32 [n, classes] of n pictures of one class; None without classes."""
-    if number is None:
-        return None
-    weights = np.zeros((n, recipe.classes), np.float32)
-    weights[:, number] = 1
-    return weights
+    return None if number is None else _one_hot([number] * n, recipe.classes)
+
+
+def weights_of_classes(numbers: Sequence[int | None], recipe: Recipe, model: str, n: int) -> Array | None:
+    """Return the weights float32 [n, classes] of pictures of these classes; None without classes. Raises Invalid."""
+    if len(numbers) != n:
+        raise refused("/classes", f"There are {len(numbers)} classes for {n} latents: write one for each.")
+    for place, number in enumerate(numbers):
+        if number is None and recipe.classes:
+            raise refused(f"/classes/{place}", f"{model} has classes: write a number.")
+        if number is not None and number >= recipe.classes:
+            known = f"write 0 to {recipe.classes - 1}" if recipe.classes else "leave `classes` out"
+            raise refused(f"/classes/{place}", f"{model} has no class {number}: {known}.", "no_such_class")
+    known_numbers = [number for number in numbers if number is not None]
+    return _one_hot(known_numbers, recipe.classes) if recipe.classes else None
 
 
 def checked_weights(rows: Sequence[Sequence[float]], recipe: Recipe, model: str, n: int) -> Array:
@@ -62,7 +80,14 @@ def checked_weights(rows: Sequence[Sequence[float]], recipe: Recipe, model: str,
         if abs(sum(row) - 1) > WEIGHTS_TOLERANCE:
             raise refused(pointer, f"These weights sum to {sum(row):.4g}: write weights that sum to 1.")
     weights = np.array(rows, np.float64)
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    weights /= weights.sum(1, keepdims=True)
+    return weights.astype(np.float32)
+
+
+def _one_hot(numbers: Sequence[int], classes: int) -> Array:
+    weights = np.zeros((len(numbers), classes), np.float32)
+    weights[np.arange(len(numbers)), numbers] = 1
+    return weights
 
 
 def refused(pointer: str, sentence: str, code: str = "invalid_latent") -> Invalid:

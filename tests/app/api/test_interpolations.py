@@ -108,6 +108,7 @@ def test_classes_are_mixed_linearly(client: TestClient) -> None:
     assert frames[0] == samples(client, "model=digits&class=3&seed=1")[0]
     assert frames[4] == samples(client, "model=digits&class=7&seed=1")[0]
     assert len({str(frame) for frame in frames}) == 5
+    assert walk(client, "from=1&to=2:Sandal&frames=2")["model"] == "clothes@1", "the newest with that class"
     named = walk(client, "model=clothes&from=1:Sandal&to=2&class=bag&frames=2")
     assert named["waypoints"] == ["1.0:5", "2.0:8"]
 

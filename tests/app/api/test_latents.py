@@ -60,13 +60,16 @@ def test_latents_of_a_seed_give_its_samples_again(client: TestClient, query: str
     again = decode(client, model=body["model"], latents=body["latents"], format="npy").content
     assert again == client.get(f"/sample?{query}&format=npy").content
     assert body["classes"] == [None] * 5
+    sent = {name: body[name] for name in ("model", "latents", "classes")}
+    assert decode(client, **sent, format="npy").content == again, "the reply's fields are the request's"
 
 
 def test_latents_and_classes_of_a_seed_give_its_samples_again(client: TestClient) -> None:
     body = drawn(client, "model=digits&n=6&seed=3")
     weights = np.eye(10)[body["classes"]].tolist()
-    again = decode(client, model="digits", latents=body["latents"], class_weights=weights, format="npy").content
-    assert again == client.get("/sample?model=digits&n=6&seed=3&format=npy").content
+    sampled = client.get("/sample?model=digits&n=6&seed=3&format=npy").content
+    for classes in ({"class_weights": weights}, {"classes": body["classes"]}):
+        assert decode(client, model="digits", latents=body["latents"], **classes, format="npy").content == sampled
     sevens = drawn(client, "model=digits&class=7&n=6&seed=3")
     assert sevens["latents"] == body["latents"], "the class changes no latent"
     assert sevens["classes"] == [7] * 6
@@ -162,6 +165,13 @@ def test_wrong_classes_are_refused_at_their_place(client: TestClient) -> None:
     ):
         assert refusal(client, pointer, model="digits", latents=latents, class_weights=rows)
     assert refusal(client, "/class_weights", model="plain", latents=[[0.0] * 100], class_weights=even)
+    assert refusal(client, "/classes", model="digits", latents=latents, classes=[1], **{"class": "1"})
+    numbers: list[tuple[str, Any]] = [
+        ("/classes", [1, 2]), ("/classes/0", [10]), ("/classes/0", [-1]), ("/classes/0", ["1"]), ("/classes/0", [None]),
+    ]  # fmt: skip
+    for pointer, classes in numbers:
+        assert refusal(client, pointer, model="digits", latents=latents, classes=classes)
+    assert refusal(client, "/classes/0", model="plain", latents=[[0.0] * 100], classes=[0])
 
 
 def test_latents_come_in_json_only(client: TestClient) -> None:

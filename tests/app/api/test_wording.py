@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from app.schemas.arithmetic import ArithmeticIn
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.catalog import ModelIn
 from app.schemas.experiments import ExperimentIn
@@ -30,6 +31,7 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "extend": (ExtendIn, "/jobs/job_none/extend", {"budget": {"steps": 3}}),
     "experiment": (ExperimentIn, "/experiments", {"recipe": "gan", "dry_run": True}),
     "decode": (DecodeIn, "/sample", {"model": "none", "latents": [[0.5, -1.5]]}),
+    "arithmetic": (ArithmeticIn, "/latent/arithmetic", {"model": "none", "terms": [{"samples": ["1"]}]}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
     "judgement": (JudgementIn, "/models/none@1/judgements", {"seed": 3, "judge": "ada", "answers": ANSWERS}),
     "link": (LinkIn, "/links", {"kind": "job", "target": "job_none"}),
@@ -78,6 +80,7 @@ def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
     }
     assert json_paths == {
         "/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", JUDGEMENTS, "/links", "/session", "/sample",
+        "/latent/arithmetic",
     }  # fmt: skip
 
 
