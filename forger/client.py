@@ -139,16 +139,18 @@ class Forger(LatentSpace):
         features: Literal["own", "inception"] | None = None,
         seed: int | None = None,
         figures: Sequence[str] | None = None,
+        curve: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Start a job that evaluates a model, by name or name@version, or a checkpoint by its id.
 
-        It generates and compares `n` examples; `figures` limits it to the named figures.
+        It generates and compares `n` examples; `figures` limits it to the named figures. With `curve` the model's card
+        gets precision and recall over temperature and truncation.
 
         >>> print(forger.evaluate("cdcgan-digits", n=2000).wait().figures)
         """
         fields = _without_none(
-            checkpoint=checkpoint, n=n, features=features, seed=seed, figures=figures and list(figures)
+            checkpoint=checkpoint, n=n, features=features, seed=seed, figures=figures and list(figures), curve=curve
         )
         return self._posted({"kind": "evaluate", **_without_none(model=model), **fields}, idempotency_key)
 

@@ -8,11 +8,13 @@ from torch import Tensor
 from models.spec.training import Latent
 
 
-def draw_latent(latent: Latent, generator: torch.Generator, n: int) -> Tensor:
-    """Draw latents [n, size], float32 on the CPU."""
-    if latent.kind == "normal":
-        return torch.randn(n, latent.size, generator=generator) * latent.scale
-    return (torch.rand(n, latent.size, generator=generator) * 2 - 1) * latent.scale
+def draw_latent(latent: Latent, generator: torch.Generator, n: int, truncation: float | None = None) -> Tensor:
+    """Draw latents [n, size], float32 on the CPU; `truncation` as in `draw_seeded_latents`, for all rows."""
+    rows = torch.empty(n, latent.size)
+    _fill(rows, latent, generator)
+    if truncation is not None:
+        _truncate(rows, latent, generator, truncation)
+    return rows * latent.scale
 
 
 def draw_seeded_latents(latent: Latent, seeds: Sequence[int], truncation: Sequence[float | None] = ()) -> Tensor:
@@ -29,23 +31,24 @@ def draw_seeded_latents(latent: Latent, seeds: Sequence[int], truncation: Sequen
     return rows * latent.scale
 
 
-def _fill(row: Tensor, latent: Latent, generator: torch.Generator) -> None:
-    """Draw all numbers of a row [size], without the prior's scale."""
+def _fill(numbers: Tensor, latent: Latent, generator: torch.Generator) -> None:
+    """Draw all numbers of a tensor, without the prior's scale."""
     if latent.kind == "normal":
-        row.normal_(generator=generator)
+        numbers.normal_(generator=generator)
     else:
-        row.uniform_(generator=generator).mul_(2).sub_(1)
+        numbers.uniform_(generator=generator).mul_(2).sub_(1)
 
 
-def _truncate(row: Tensor, latent: Latent, generator: torch.Generator, threshold: float) -> None:
+def _truncate(numbers: Tensor, latent: Latent, generator: torch.Generator, threshold: float) -> None:
     """Draw the numbers beyond the threshold again until none is (the truncation trick of Brock et al. 2019).
 
-    Each round draws a whole row, so that the result depends on the generator's seed and the threshold alone.
+    Each round draws as many numbers as there are, so that the result depends on the generator's seed and the threshold
+    alone.
     """
-    fresh = torch.empty_like(row)
-    while (beyond := row.abs() > threshold).any():
+    fresh = torch.empty_like(numbers)
+    while (beyond := numbers.abs() > threshold).any():
         _fill(fresh, latent, generator)
-        row[beyond] = fresh[beyond]
+        numbers[beyond] = fresh[beyond]
 
 
 def cycling_labels(classes: int, n: int, device: torch.device | str = "cpu") -> Tensor | None:
