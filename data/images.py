@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,6 +190,16 @@ def _mark(pen: ImageDraw.ImageDraw, left: int, top: int, column_width: int, scal
     else:
         pen.line((x - arm, y - arm, x + arm, y + arm), fill=colour, width=2 * scale)
         pen.line((x - arm, y + arm, x + arm, y - arm), fill=colour, width=2 * scale)
+
+
+def animate(frames: Pixels, format: Literal["WEBP", "PNG"], frame_ms: int) -> bytes:
+    """Encode frames [n, h, w, c], c = 1 or 3, as an endless animation, lossless: animated WebP or APNG."""
+    images = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
+    options: dict[str, Any] = {"lossless": True} if format == "WEBP" else {"compress_level": 1}
+    out = io.BytesIO()
+    first, *others = images
+    first.save(out, format, save_all=True, append_images=others, duration=frame_ms, loop=0, **options)
+    return out.getvalue()
 
 
 def encode(pixels: Pixels, format: str = "PNG", **options: Any) -> bytes:

@@ -75,7 +75,8 @@ def demo(*, keep: bool = False) -> None:
             say(f"[bold]5. The service stays up[/bold] at {forger.url}/studio until Ctrl-C.")
             signal.pause()
         say("[bold]5. Stopping the service.[/bold]")
-    say(f"Done in {time.monotonic() - started:.0f} s. Open demo/digits.png and demo/day_to_night.png.")
+    say(f"Done in {time.monotonic() - started:.0f} s.")
+    say("Open demo/digits.png, demo/zero_to_nine.webp (in a browser: it moves) and demo/day_to_night.png.")
     say("To start over by hand:")
     say("   make serve        then the lines of README.md")
 
@@ -148,6 +149,10 @@ def follow(job: Job, progress: Progress) -> str:
 def draw_digits(forger: Forger, model: str) -> None:
     keep(forger.sample(7, model=model, seed=2, scale=16), "GET /sample?class=7&scale=16", "seven.png")
     keep(forger.sample("each", 10, model=model, seed=1, scale=4), "GET /sample?class=each&n=10&scale=4", "digits.png")
+    walk = forger.interpolate(
+        *(f"1:{digit}" for digit in range(10)), model=model, frames=120, loop=True, scale=8, format="webp"
+    )
+    keep(walk, "GET /interpolate?from=1:0&...&to=1:9&loop=true&format=webp", "zero_to_nine.webp")
 
 
 def keep(picture: Picture, request: str, name: str) -> None:

@@ -16,6 +16,7 @@ from forger.connection import TIMEOUT_S, UPLOAD_TIMEOUT, Connection, idempotency
 from forger.experiment import Experiment
 from forger.files import archive
 from forger.job import Job, Jobs
+from forger.latent_space import LatentSpace
 from forger.picture import Picture, bytes_of
 from forger.replies import Comparison, Dataset, DatasetList, Model, ModelList, ReportedDataset, Version, Versions
 from forger.schemas import catalog
@@ -40,7 +41,7 @@ PICTURES_PER_SHARD = 20
 """pictures in one shard of a job that translates sent pictures: a finished shard is not repeated after a fault"""
 
 
-class Forger:
+class Forger(LatentSpace):
     """A connection to one service.
 
     `url` defaults to FORGER_URL, else the service that runs from FORGER_HOME, else FORGER_HOST and FORGER_PORT, else
@@ -138,16 +139,18 @@ class Forger:
         features: Literal["own", "inception"] | None = None,
         seed: int | None = None,
         figures: Sequence[str] | None = None,
+        curve: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Start a job that evaluates a model, by name or name@version, or a checkpoint by its id.
 
-        It generates and compares `n` examples; `figures` limits it to the named figures.
+        It generates and compares `n` examples; `figures` limits it to the named figures. With `curve` the model's card
+        gets precision and recall over temperature and truncation.
 
         >>> print(forger.evaluate("cdcgan-digits", n=2000).wait().figures)
         """
         fields = _without_none(
-            checkpoint=checkpoint, n=n, features=features, seed=seed, figures=figures and list(figures)
+            checkpoint=checkpoint, n=n, features=features, seed=seed, figures=figures and list(figures), curve=curve
         )
         return self._posted({"kind": "evaluate", **_without_none(model=model), **fields}, idempotency_key)
 
@@ -262,18 +265,20 @@ class Forger:
         model: str | None = None,
         seed: int | None = None,
         temperature: float | None = None,
+        truncation: float | None = None,
         scale: int | None = None,
         format: Format | None = None,
     ) -> Picture:
         """Draw a picture, or a grid when n > 1. `class_` is a number, a name, or "each" for a row of every class.
 
-        Equal seeds draw equal pictures. A `temperature` below 1, down to 0, gives more typical and less varied samples;
-        `scale` enlarges by whole pixels.
+        Equal seeds draw equal pictures. A `temperature` below 1, down to 0, gives more typical and less varied samples,
+        and so does a `truncation`, beyond which numbers of the latent are drawn again; `scale` enlarges by whole
+        pixels.
 
         >>> forger.sample(class_="each", n=8, model="cdcgan-digits", seed=1, scale=4).save("digits.png")
         """
-        fields = _without_none(n=n, model=model, seed=seed, temperature=temperature, scale=scale, format=format)
-        fields |= _without_none(**{"class": class_})
+        fields = _without_none(n=n, model=model, seed=seed, temperature=temperature, truncation=truncation)
+        fields |= _without_none(scale=scale, format=format, **{"class": class_})
         return Picture.of(self._connection.request("GET", "/sample", params=fields))
 
     def translate_files(

@@ -40,6 +40,8 @@ LABELS_FILE, LEFT_OUT_FILE = "labels.csv", "left_out.csv"
 """tables in a shard: the pictures' classes; the pictures that could not be translated, with the reason"""
 PNG_KEYWORD = "forger"
 """keyword of the text in a PNG that holds the recipe of the picture as JSON"""
+MAX_PNG_TEXT_BYTES = 4000
+"""bytes of that JSON"""
 SERVICE_FILE = "service.json"
 """file in a home while a service runs from it: {"url", "pid"}"""
 

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from models.export import export_checkpoint, load_export
 from models.spec.recipe import Recipe
-from serving.loaded import MAX_BATCHED_PIXELS, PICTURES_PER_TURN, Item, LoadedModel
+from serving.loaded import MAX_BATCHED_PIXELS, PICTURES_PER_TURN, Code, Item, LoadedModel
 from serving.protocol import Array, Backlog, Direction, ExportFlawed, Pick, WorkKind, queue_weight
 from serving.thread_priority import use_batch_scheduling
 
@@ -27,22 +27,26 @@ from serving.thread_priority import use_batch_scheduling
 @dataclass(eq=False)
 class _Sampling:
     path: Path
-    picks: Sequence[Pick]
-    seed: int
-    temperature: float
+    items: Sequence[Any]
+    compute: Callable[[LoadedModel, Sequence[Any]], Array]
+    """computes a row of the result for each item"""
+    kind: WorkKind = "sample"
     future: Future[Array] = field(default_factory=Future)
     parts: list[Array] = field(default_factory=list)
     done: int = 0
-    kind: ClassVar[WorkKind] = "sample"
 
     @property
     def remaining(self) -> int:
         """Number of pictures not generated yet."""
-        return len(self.picks) - self.done
+        return len(self.items) - self.done
 
-    def next(self, n: int) -> list[Item]:
-        """Return the next n pictures to generate."""
-        return [Item(*pick, self.seed, self.temperature) for pick in self.picks[self.done : self.done + n]]
+    def next(self, n: int) -> Sequence[Any]:
+        """Return the next n items."""
+        return self.items[self.done : self.done + n]
+
+    def can_batch_with(self, other: "_Sampling") -> bool:
+        """Return whether both can be in one batch."""
+        return (self.path, self.compute) == (other.path, other.compute)
 
 
 @dataclass(eq=False)
@@ -105,13 +109,32 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
+    def sample(
+        self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0, truncation: float | None = None
+    ) -> Future[Array]:
         """Queue the request and return the future of its pictures (`LoadedModel.sample`). Raises Overloaded.
 
-        `temperature` multiplies the latent (truncation): below 1 a normal latent comes nearer to the mode, and a
-        uniform one is narrowed.
+        `temperature` multiplies the latent: below 1 a normal latent comes nearer to the mode, and a uniform one is
+        narrowed. With `truncation`, numbers of the latent beyond it are drawn again, before they are multiplied.
         """
-        return self._enter(_Sampling(path, picks, seed, temperature))
+        items = [Item(*pick, seed, temperature, truncation) for pick in picks]
+        return self._enter(_Sampling(path, items, LoadedModel.sample))
+
+    def latents(
+        self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0, truncation: float | None = None
+    ) -> Future[Array]:
+        """Queue the drawing of latents float32 [n, size], those of `sample`. Raises Overloaded."""
+        items = [Item(*pick, seed, temperature, truncation) for pick in picks]
+        return self._enter(_Sampling(path, items, LoadedModel.latents, "latents"))
+
+    def decode(self, path: Path, latents: Array, weights: Array | None = None) -> Future[Array]:
+        """Queue the pictures of latents float32 [n, size] (`LoadedModel.decode`). Raises Overloaded.
+
+        A model with classes needs `weights` float32 [n, classes].
+        """
+        rows = [None] * len(latents) if weights is None else weights
+        codes = [Code(*row) for row in zip(latents, rows, strict=True)]
+        return self._enter(_Sampling(path, codes, LoadedModel.decode))
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """Queue the translation of a picture uint8 [h, w, channels] and return its future.
@@ -195,20 +218,21 @@ class Engine:
         """Generate up to PICTURES_PER_TURN pictures by the oldest request's model, divided among its requests."""
         with self._change:
             first = self._samplings[0]
-            batch = [work for work in self._samplings if work.path == first.path][:PICTURES_PER_TURN]
+            batch = [work for work in self._samplings if work.can_batch_with(first)][:PICTURES_PER_TURN]
         shares = _deal([work.remaining for work in batch], PICTURES_PER_TURN)
         items = [item for work, n in zip(batch, shares, strict=True) for item in work.next(n)]
         try:
             model = self._model(first.path)
             # The clock starts after loading, which happens once and would distort the measured speed.
             began = time.monotonic()
-            pictures = model.sample(items)
+            pictures = first.compute(model, items)
         except Exception as error:  # the engine survives any failed request; its future gets the error
             for work in batch:
                 self._leave(work, error)
             return
         self._measure(first.kind, time.monotonic() - began, len(items))
-        self._turns[len(items)] += 1
+        if first.kind == "sample":
+            self._turns[len(items)] += 1
         for work, n in zip(batch, shares, strict=True):
             work.parts.append(pictures[:n])
             pictures = pictures[n:]

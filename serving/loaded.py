@@ -38,12 +38,21 @@ MAX_BATCHED_PIXELS = 8 * 64 * 64
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture to sample: its class, its number, and the seed and temperature of its request."""
+    """One picture to sample: its class, its number, and the seed, temperature and truncation of its request."""
 
     label: int | None
     index: int
     seed: int
     temperature: float
+    truncation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One picture to decode: its latent float32 [size], and its weights of the classes float32 [classes], if any."""
+
+    latent: Array
+    weights: Array | None
 
 
 class LoadedModel:
@@ -57,11 +66,11 @@ class LoadedModel:
             fuse_batch_norms(network)
         weights = sum(count_parameters(network) for network in self.networks.values())
         self.bytes = sum(_bytes_of(network) for network in self.networks.values())
-        self.threads = 1 if self.recipe.generates and weights < SINGLE_THREAD_WEIGHTS else threads
+        self.threads = 1 if self.recipe.decodes and weights < SINGLE_THREAD_WEIGHTS else threads
         self._tile = tile_side(export.recipe) if export.recipe.translates else 0
         self._batch_is_exact: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
         """by direction, shape and number of pictures, whether a batch gives the same bits as single pictures"""
-        if self.recipe.generates:
+        if self.recipe.decodes:
             # Both changes are faster, and with them most convolutions compute the same bits in batches of every size.
             use_matrix_products(self.networks["generator"])
             self.networks["generator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -71,10 +80,28 @@ class LoadedModel:
     def sample(self, items: Sequence[Item]) -> Array:
         """Sample uint8 [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length]."""
         torch.set_num_threads(self.threads)
-        seeds = [stream_seed(item.seed, "picture", item.index) for item in items]
-        z = draw_seeded_latents(self.recipe.latent, seeds) * torch.tensor([[item.temperature] for item in items])
         labels = torch.tensor([item.label for item in items]) if self.recipe.class_conditional else None
+        return self._to_array(self._generate_in_batches(self._draw(items), labels, self.sizes))
+
+    def latents(self, items: Sequence[Item]) -> Array:
+        """Draw the latents float32 [n, size] from which `sample` generates."""
+        return self._draw(items).numpy()
+
+    def decode(self, codes: Sequence[Code]) -> Array:
+        """Generate from latents, as `sample` does from those that it draws: equal latents give equal bits.
+
+        A weight of 1 for one class is that class; other weights mix the classes' vectors (models.nets).
+        """
+        torch.set_num_threads(self.threads)
+        z = torch.from_numpy(np.stack([code.latent for code in codes]))
+        weights = [code.weights for code in codes if code.weights is not None]
+        labels = torch.from_numpy(np.stack(weights)) if self.recipe.class_conditional else None
         return self._to_array(self._generate_in_batches(z, labels, self.sizes))
+
+    def _draw(self, items: Sequence[Item]) -> Tensor:
+        seeds = [stream_seed(item.seed, "picture", item.index) for item in items]
+        z = draw_seeded_latents(self.recipe.latent, seeds, [item.truncation for item in items])
+        return z * torch.tensor([[item.temperature] for item in items])
 
     def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
         """Translate as serving.tiling.translate_in_tiles does. A picture without a hole gets that of the training."""

@@ -11,7 +11,7 @@ from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
 Direction = Literal["a2b", "b2a"]
-WorkKind = Literal["sample", "translate"]
+WorkKind = Literal["sample", "latents", "translate"]
 Pick = tuple[int | None, int]
 """one requested picture: its class (None for models without classes), and its number under the request's seed"""
 PICTURE_PIXELS = 128 * 128
@@ -46,10 +46,23 @@ class AnyEngine(Protocol):
     def check(self) -> None:
         """Raise Overloaded if the queue has no room for one more picture."""
 
-    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
+    def sample(
+        self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0, truncation: float | None = None
+    ) -> Future[Array]:
         """Sample uint8 [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length].
 
         Raises Overloaded.
+        """
+
+    def latents(
+        self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0, truncation: float | None = None
+    ) -> Future[Array]:
+        """Draw the latents float32 [n, size] from which `sample` would generate. Raises Overloaded."""
+
+    def decode(self, path: Path, latents: Array, weights: Array | None = None) -> Future[Array]:
+        """Generate from latents float32 [n, size]; the result is as for `sample`. Raises Overloaded.
+
+        A model with classes needs `weights` float32 [n, classes]: of each row, the weight of each class.
         """
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
@@ -74,13 +87,13 @@ def queue_weight(image: Array, pixels: int) -> int:
 class Backlog:
     """The number of waiting pictures, and an estimate of their time by the time that earlier pictures took.
 
-    Sampling and translating are measured separately: a translation may take a thousand times as long as a sample.
+    Each kind of work is measured separately: a translation may take a thousand times as long as a sample.
     Callers hold the engine's lock.
     """
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._waiting: dict[WorkKind, int] = {"sample": 0, "translate": 0}
+        self._waiting: dict[WorkKind, int] = {"sample": 0, "latents": 0, "translate": 0}
         self._took: dict[WorkKind, tuple[float, float]] = dict.fromkeys(self._waiting, (0.01, 1.0))
         """by kind of work, seconds and the number of pictures generated in them"""
 

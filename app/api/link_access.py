@@ -30,7 +30,7 @@ def _is_of_model(scope: Scope, shared: Shared) -> bool:
         return scope["method"] in {*SAFE_METHODS, "POST"}
     if scope["method"] not in SAFE_METHODS:
         return False
-    if path == "/sample":
+    if path in ("/sample", "/interpolate"):
         return _parameters(scope).get("model") == [shared.link.target]
     return path == model or path in (f"/datasets/{shared.dataset}", f"/datasets/{shared.dataset}/pictures")
 

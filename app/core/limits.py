@@ -8,6 +8,18 @@ SEED_LIMIT = 2**63
 """every seed is smaller"""
 MAX_SCALE = 16
 """factor by which /sample enlarges a picture"""
+MAX_FRAMES = 240
+"""pictures of an interpolation"""
+MAX_WAYPOINTS = 16
+"""waypoints of an interpolation"""
+MAX_ANIMATION_PIXELS = 4 << 20
+"""pixels of all frames of an animation: it takes some seconds to encode"""
+MAX_TERMS = 16
+"""terms of latent arithmetic"""
+MAX_TERM_WEIGHT = 100
+"""magnitude of a term's weight"""
+MAX_LATENT = 10_000
+"""magnitude of a number in a latent that is sent"""
 MAX_ID_CHARACTERS = 64
 """characters of an id"""
 MIN_EVALUATED_EXAMPLES = 100

@@ -69,6 +69,7 @@ class EvaluateIn(RequestBody):
         max_length=100,
         description="Names of the figures to measure; null: all that suit the model.",
     )
+    curve: bool = Field(False, description="Also measure fidelity and diversity over temperature and truncation.")
     dry_run: bool = Field(False, description="Reply with what would be measured, and create nothing.")
 
 

@@ -1,12 +1,13 @@
-"""Query parameters of /sample."""
+"""Parameters of GET /sample, and the body of POST /sample."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.limits import MAX_SCALE
-from app.schemas.base import Seed
+from app.core.limits import MAX_LATENT, MAX_SCALE
+from app.schemas.base import RequestBody, Seed
 from forger.schemas.samples import Format
+from models.spec.training import MAX_TRUNCATION, MIN_TRUNCATION
 from models.spec.wording import DESCRIPTION_KEY
 
 Reference = Annotated[
@@ -28,6 +29,23 @@ Temperature = Annotated[
     ),
 ]
 
+Truncation = Annotated[
+    float,
+    Field(
+        ge=MIN_TRUNCATION,
+        le=MAX_TRUNCATION,
+        allow_inf_nan=False,
+        description="Numbers of the latent beyond this threshold are drawn again: the lower, the more typical.",
+    ),
+]
+Scale = Annotated[int, Field(ge=1, le=MAX_SCALE, description="Factor by which to enlarge, by whole pixels.")]
+SampleFormat = Annotated[Format | None, Field(description="Takes precedence over Accept; txt is for strings only.")]
+ClassName = Annotated[str, Field(max_length=100)]
+LatentRow = list[Annotated[float, Field(ge=-MAX_LATENT, le=MAX_LATENT, allow_inf_nan=False)]]
+Latents = Annotated[list[LatentRow], Field(min_length=1, description="Latents, each as long as the model's.")]
+ClassNumber = Annotated[int, Field(ge=0)]
+ClassWeights = list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]]
+
 
 class SampleQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -39,5 +57,23 @@ class SampleQuery(BaseModel):
     seed: Seed | None = Field(None, description="Default: a random seed, which the reply names.")
     model: Reference | None = Field(None, description="Default: the newest model that can serve the request.")
     temperature: Temperature = 1.0
-    scale: int = Field(1, ge=1, le=MAX_SCALE, description="Factor by which to enlarge, by whole pixels.")
-    format: Format | None = Field(None, description="Takes precedence over Accept; txt is for strings only.")
+    truncation: Truncation | None = None
+    latents: bool = Field(False, description="Whether the JSON reply also has each picture's latent and class.")
+    scale: Scale = 1
+    format: SampleFormat = None
+
+
+class DecodeIn(RequestBody):
+    """Latents to generate from, in place of a seed."""
+
+    model: Reference
+    latents: Latents
+    class_: ClassName | None = Field(None, alias="class", description="A class by number or name, of all pictures.")
+    classes: list[ClassNumber | None] | None = Field(
+        None, description="In place of `class`: the class of each, by number; null for a model without classes."
+    )
+    class_weights: list[ClassWeights] | None = Field(
+        None, description="In place of `class`: for each latent a weight of every class, which sum to 1."
+    )
+    scale: Scale = 1
+    format: SampleFormat = None

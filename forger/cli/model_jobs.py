@@ -36,12 +36,23 @@ def evaluate(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the noise.")] = None,
     figures: Annotated[list[str] | None, typer.Option("--figure", help="Only this figure; may be repeated.")] = None,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Measure fidelity over temperature and truncation for the card too.")
+    ] = False,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Wait for the figures.")] = False,
     as_json: common.AsJson = False,
 ) -> None:
     """Evaluate a model: `forger evaluate cdcgan-digits --follow`."""
     forger = common.client(ctx)
-    job = forger.evaluate(model, checkpoint=checkpoint, n=n, features=features, seed=seed, figures=figures or None)
+    job = forger.evaluate(
+        model,
+        checkpoint=checkpoint,
+        n=n,
+        features=features,
+        seed=seed,
+        figures=figures or None,
+        curve=curve or None,
+    )
     if following:
         follow.wait(job) if as_json else follow.follow(job)
     if as_json:

@@ -52,12 +52,20 @@ def sample(
     seed: Annotated[int | None, typer.Option(min=0, help="Equal seeds draw equal samples.")] = None,
     scale: Annotated[int | None, typer.Option(help="Enlarge by whole pixels, 1 to 16.")] = None,
     temperature: Annotated[float | None, typer.Option(help="0 to 1; lower is more typical, less varied.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Draw numbers of latents beyond this again.")] = None,
     format_: Annotated[Format | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
 ) -> None:
     """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`; or points, or strings into a .txt."""
     chosen = _format(format_, output)
     drawn = common.client(ctx).sample(
-        class_, n, model=model, seed=seed, temperature=temperature, scale=scale, format=chosen
+        class_,
+        n,
+        model=model,
+        seed=seed,
+        temperature=temperature,
+        truncation=truncation,
+        scale=scale,
+        format=chosen,
     )
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
     save_picture(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")

@@ -14,6 +14,7 @@ from forger.cli import (
     datasets,
     experiments,
     jobs,
+    latent,
     model_jobs,
     models,
     pictures,
@@ -39,6 +40,8 @@ cli.command("compare", no_args_is_help=True)(compare.compare)
 cli.command("experiment", no_args_is_help=True)(experiments.experiment)
 cli.add_typer(experiments.group, name="experiments")
 cli.command("sample")(pictures.sample)
+cli.command("interpolate", no_args_is_help=True)(latent.interpolate)
+cli.add_typer(latent.group, name="latent")
 cli.command("translate", no_args_is_help=True)(pictures.translate)
 cli.command("generate", no_args_is_help=True)(model_jobs.generate)
 cli.command("translate-dataset", no_args_is_help=True)(model_jobs.translate_dataset)

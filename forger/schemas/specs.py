@@ -41,6 +41,7 @@ class EvaluateSpec(Spec):
     features: Features
     seed: int
     figures: list[str] | None = Field(description="Only these; null: all that suit the model.")
+    curve: bool = Field(False, exclude_if=lambda curve: not curve, description="Whether the curve was requested.")
 
 
 class GenerateSpec(Spec):

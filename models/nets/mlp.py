@@ -76,9 +76,13 @@ class MlpCritic(HeadedCritic):
 
 
 def _append_one_hot(x: Tensor, label: Tensor | None, classes: int) -> Tensor:
-    """Append the labels [n] to x: [n, f] -> [n, f + classes]. Raises ValueError if labels are missing."""
+    """Append the labels [n], or weights of classes [n, classes], to x: [n, f] -> [n, f + classes].
+
+    Raises ValueError if labels are missing.
+    """
     if not classes:
         return x
     if label is None:
         raise ValueError("This network was built for a conditional game: pass labels.")
-    return torch.cat([x, F.one_hot(label, classes).to(x.dtype)], 1)
+    weights = label if label.is_floating_point() else F.one_hot(label, classes)
+    return torch.cat([x, weights.to(x.dtype)], 1)

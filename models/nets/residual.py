@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.duel import Verdict
 from models.nets.layers.attention import SelfAttention
-from models.nets.layers.common import ConditionalBatchNorm2d, apply_norm, downsample, upsample
+from models.nets.layers.common import ConditionalBatchNorm2d, apply_norm, downsample, look_up, upsample
 from models.nets.layers.critic_heads import HeadedCritic
 from models.nets.layers.spectral import add_spectral_norms
 from models.spec.nets import CLASS_EMBEDDING, halvings, widths
@@ -59,8 +59,10 @@ class ResidualGenerator(nn.Module):
         """Return the latent of the smallest map, and the condition of each block."""
         if self.chunks is None or self.embed is None:
             return z, [label] * len(self.blocks)
+        if label is None:
+            raise ValueError("This network was built for a conditional game: pass labels.")
         z, *chunks = torch.split(z, self.chunks, dim=1)
-        return z, [torch.cat([self.embed(label), chunk], 1) for chunk in chunks]
+        return z, [torch.cat([look_up(self.embed, label), chunk], 1) for chunk in chunks]
 
 
 class ResidualCritic(HeadedCritic):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.duel import Losses, Verdict
-from models.nets.layers.common import Scheduled, downsample, upsample
+from models.nets.layers.common import Scheduled, downsample, look_up, upsample
 from models.nets.residual import ResidualCritic
 from models.spec.nets import ResidualCritic as ResidualCriticSpec
 from models.spec.nets import StackedCritic as StackedCriticSpec
@@ -76,8 +76,7 @@ class ConditioningAugmentation(nn.Module):
         nn.init.zeros_(self.log_variance.weight)
 
     def forward(self, label: Tensor, noise: Tensor) -> Tensor:
-        out: Tensor = self.mean(label) + (self.log_variance(label) / 2).exp() * noise
-        return out
+        return look_up(self.mean, label) + (look_up(self.log_variance, label) / 2).exp() * noise
 
     def divergence(self, label: Tensor) -> Tensor:
         """Return the KL divergence from the standard Gaussian, averaged over labels and numbers (the authors' code)."""

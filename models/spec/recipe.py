@@ -115,6 +115,11 @@ class Recipe(Spec):
         return self.game.kind == "synthesis" or self.gaussian
 
     @property
+    def decodes(self) -> bool:
+        """Whether it turns latent vectors into examples, drawn from noise or given."""
+        return self.game.kind in ("synthesis", "reconstruction")
+
+    @property
     def translates(self) -> bool:
         """Whether it turns pictures into pictures."""
         return self.game.kind in ("unpaired", "paired")

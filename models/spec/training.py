@@ -76,6 +76,10 @@ class Turns(Spec):
     """the generator faces the critic extrapolated by its last update (Yadav et al. 2018)"""
 
 
+MIN_TRUNCATION, MAX_TRUNCATION = 0.04, 10.0
+"""thresholds beyond which numbers of a latent are drawn again, times its scale; the least is that of BigGAN's paper"""
+
+
 class Latent(Spec):
     """The generator's input: independent numbers, normal or uniform in [-1, 1], times `scale`."""
 

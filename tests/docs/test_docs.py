@@ -10,11 +10,16 @@ from pydantic.fields import FieldInfo
 
 from app.core.settings import CHECKOUT, Settings, get_settings
 from app.main import create_app
+from app.schemas.arithmetic import ArithmeticIn, TermIn
 from app.schemas.bulk import GenerateIn, TranslateIn
+from app.schemas.interpolations import InterpolateQuery
 from app.schemas.jobs import EvaluateIn, TrainIn
 from app.schemas.judgements import AnswerIn, JudgementIn
+from app.schemas.samples import DecodeIn
 from bench import gallery
+from forger.schemas.arithmetic import ArithmeticOut, CodeOut, TermOut
 from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
+from forger.schemas.interpolations import InterpolationOut
 from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from forger.schemas.judgements import HumanFigure, HumanProvenance, JudgementOut
 from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
@@ -122,6 +127,9 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "GET /jobs/{job_id}`: read": (JobOut, Progress, Result),
     "GET /jobs/{job_id}/checkpoints": (CheckpointOut,),
     "GET /jobs/{job_id}/artifacts": (ArtifactOut,),
+    "POST /sample": (DecodeIn,),
+    "GET /interpolate": (InterpolateQuery, InterpolationOut),
+    "POST /latent/arithmetic": (ArithmeticIn, TermIn, ArithmeticOut, TermOut, CodeOut),
     "GET /models`": (VersionOut,),
     "POST /models/{name}@{version}/judgements": (JudgementIn, AnswerIn, JudgementOut, HumanFigure, HumanProvenance),
     "POST /datasets/{name}/nearest": (NearestOut, NearestPicture, TypicalDistance),

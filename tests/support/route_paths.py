@@ -11,6 +11,12 @@ from tests.support.experiments import make_experiment
 from tests.support.exports import publish_vivid
 from tests.support.zips import picture, zipped
 
+QUERIES = {
+    "/sample": "?model=sevens&seed=1&n=2",
+    "/interpolate": "?model=sevens&from=1&to=2&frames=3",
+    "/datasets/{name}/pictures": "?seed=1",
+}
+
 
 def create_path_values(client: httpx.Client) -> dict[str, str]:
     """Create a model, a job, a dataset and an experiment; return what replaces each part of a route's path."""
@@ -39,7 +45,7 @@ def get_paths(app: FastAPI, path_values: dict[str, str]) -> Iterator[str]:
     for path, operations in app.openapi()["paths"].items():
         if "get" not in operations:
             continue
-        query = {"/sample": "?model=sevens&seed=1&n=2", "/datasets/{name}/pictures": "?seed=1"}.get(path, "")
+        query = QUERIES.get(path, "")
         for part, value in path_values.items():
             path = path.replace(part, value)
         yield f"/compare?jobs={path_values['{job_id}']},job_none" if path == "/compare" else path + query

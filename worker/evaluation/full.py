@@ -17,6 +17,7 @@ from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
 from worker.evaluation.chunked import downscaled
 from worker.evaluation.comparison import ExampleComparison
+from worker.evaluation.curve import MAX_CURVE_EXAMPLES, fidelity_curve
 from worker.evaluation.generator_under_test import CannotMeasure, Features, GeneratorUnderTest, Sizes, not_none
 from worker.evaluation.metric_plan import TARGET_METRICS, Figures, MetricPlan, plan_metrics
 from worker.evaluation.metrics.classes import agreement_by_class
@@ -40,12 +41,15 @@ class FullEvaluation:
     lacking: dict[str, str]
     """why a requested figure is missing, by figure"""
     provenance: dict[str, Any]
+    curve: dict[str, Any] | None
+    """precision, recall and Frechet distance over temperatures and thresholds of truncation, if requested"""
     picture: bytes | None
     """a PNG: generated pictures beside their nearest training pictures, or outputs beside inputs and targets"""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON report: all fields but the picture."""
-        return {name: value for name, value in self.__dict__.items() if name != "picture"}
+        """Return the JSON report: all fields but the picture, and without a curve that was not requested."""
+        left_out = {"picture"} if self.curve else {"picture", "curve"}
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
 
 def evaluate(
@@ -61,13 +65,15 @@ def evaluate(
     weights: Path | None = None,
     heartbeat: Callable[[], None] = lambda: None,
     only: Collection[str] | None = None,
+    curve: bool = False,
 ) -> FullEvaluation:
     """Measure `generator`, the averaged one in eval mode, with at most `n` generated examples.
 
     They are compared with the test split, or with the training split of a dataset without one; `load` raises
     DatasetMissing for a split that does not exist. `cache` is the folder of stored judges, `weights` the folder that
-    may hold Inception. `only` names the figures to compute; None: all that apply. `heartbeat` is called after each part
-    of the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
+    may hold Inception. `only` names the figures to compute; None: all that apply. `curve`: whether a generator
+    that draws pictures from noise also gets its curve of fidelity (`fidelity_curve`). `heartbeat` is called after each
+    part of the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
     """
     plan = plan_metrics(
         GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, heartbeat)
@@ -83,14 +89,26 @@ def evaluate(
     lacking |= {name: UNDEFINED_FIGURE for name, value in figures.items() if math.isnan(value)}
     compared = plan.rows[-1][1]
     picture = _picture(compared)
+    if curve and "precision" in plan.names and (few := plan.too_few({"precision"})):
+        lacking["curve"] = few["precision"]
     return FullEvaluation(
         figures=figures,
         per_class={"agreement": _by_class(compared[0])} if "agreement" in figures else {},
         baselines=_baselines(plan, computable),
         lacking=lacking,
         provenance=asdict(plan.provenance) | {"step": step},
+        curve=_curve(plan) if curve and "curve" not in lacking else None,
         picture=None if picture is None else encode(picture),
     )
+
+
+def _curve(plan: MetricPlan) -> dict[str, Any] | None:
+    """Return the curve of fidelity of pictures from noise, of at most MAX_CURVE_EXAMPLES; None for other examples."""
+    if "precision" not in plan.names:
+        return None
+    sizes = plan.test.sizes
+    fewer = replace(sizes, generated=min(sizes.generated, MAX_CURVE_EXAMPLES))
+    return fidelity_curve(replace(plan.test, sizes=fewer))
 
 
 def _by_class(c: ExampleComparison) -> dict[str, float]:

@@ -249,10 +249,10 @@ class GeneratorUnderTest:
         """The median distance of these training pictures to their nearest neighbour."""
         return typical_spacing(self.originals)
 
-    def sample(self) -> Examples:
+    def sample(self, temperature: float = 1.0, truncation: float | None = None) -> Examples:
         """Sample examples from noise; the classes cycle. Raises NotFinite."""
         n = self.sizes.generated
-        z = draw_latent(self.recipe.latent, self.stream("noise"), n)
+        z = temperature * draw_latent(self.recipe.latent, self.stream("noise"), n, truncation)
         labels = cycling_labels(self.recipe.classes, n)
 
         def generate(rows: slice) -> Tensor:

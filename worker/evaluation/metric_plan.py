@@ -89,10 +89,11 @@ OF_STRINGS: ComparisonKinds = frozenset({"strings"})
 
 def _on_features(figure: Callable[[Tensor, Tensor], MetricValues]) -> Callable[[ExampleComparison], MetricValues]:
     """Compute a figure on equally many real and generated features: distances to neighbours depend on the number."""
-    return lambda c: figure(*_equally_many(c.real.features, c.generated.features))
+    return lambda c: figure(*equally_many(c.real.features, c.generated.features))
 
 
-def _equally_many(real: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
+def equally_many(real: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
+    """Return as many real as generated rows, evenly spaced, at most MAX_PAIRWISE_EXAMPLES of each."""
     limit = MAX_PAIRWISE_EXAMPLES
     return evenly_spaced(real, min(limit, len(generated))), evenly_spaced(generated, limit)
 
@@ -186,7 +187,7 @@ METRICS = (
     Metric(("diversity",), _on_features(_diversity), FROM_NOISE, LIVE_BY_FEATURES),
     Metric(("variety",), _on_features(_variety), FROM_NOISE),
     Metric(
-        ("pixel_variety",), lambda c: _variety(*_equally_many(c.real.pixels, c.generated.pixels)), live=LIVE_BY_FEATURES
+        ("pixel_variety",), lambda c: _variety(*equally_many(c.real.pixels, c.generated.pixels)), live=LIVE_BY_FEATURES
     ),
     Metric(("copies",), _copies, FROM_NOISE, LIVE_FROM_NOISE),
     Metric(

@@ -8,7 +8,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from app.core.concurrency import MicroBatcher
 from app.core.logging import get_logger
@@ -78,8 +81,8 @@ class Replier:
     def _start(self, answers: str, payload: bytes, request: dict[str, Any]) -> None:
         id_: str = request["id"]
         try:
-            _, image = redis_codec.unpack(payload)
-            future = self._enqueue(request["export"], image, request)
+            _, array = redis_codec.unpack(payload)
+            future = self._enqueue(request["export"], array, request)
         except Exception as error:  # any error must reach the API, which waits for a reply
             encoded = _encode_error(id_, error)
             self._replier.put(_Reply(id_, answers, lambda: encoded))
@@ -96,12 +99,20 @@ class Replier:
         self._large.shutdown()
         self._redis.close()
 
-    def _enqueue(self, export: str, image: Array | None, request: dict[str, Any]) -> Future[Array]:
+    def _enqueue(self, export: str, array: Array | None, request: dict[str, Any]) -> Future[Array]:
         path = self._store.path(export)
-        if image is not None:
-            return self._engine.translate(path, image, request["direction"], pixels=request["pixels"])
+        if array is None:
+            return self._draw(path, request)
+        if "direction" in request:
+            return self._engine.translate(path, array, request["direction"], pixels=request["pixels"])
+        weights = request["weights"]
+        return self._engine.decode(path, array, None if weights is None else np.array(weights, np.float32))
+
+    def _draw(self, path: Path, request: dict[str, Any]) -> Future[Array]:
+        draw = self._engine.latents if request.get("kind") == "latents" else self._engine.sample
         picks = [(label, index) for label, index in request["picks"]]
-        return self._engine.sample(path, picks, seed=request["seed"], temperature=request["temperature"])
+        seed, temperature = request["seed"], request["temperature"]
+        return draw(path, picks, seed=seed, temperature=temperature, truncation=request.get("truncation"))
 
     def _done(self, id_: str, answers: str, future: Future[Array]) -> None:
         self._waiting.pop(id_, None)

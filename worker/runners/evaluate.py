@@ -58,11 +58,18 @@ class EvaluateRunner:
             weights=settings.data,
             heartbeat=self._beat,
             only=spec.figures,
+            curve=spec.curve,
         )
         report = json.dumps(null_if_not_finite(evaluation.as_dict()), indent=2).encode()
         figures = null_if_not_finite(evaluation.figures)
         attempts.finish_evaluation(
-            self._job.id, self._fence, figures, evaluation.provenance, report, evaluation.picture
+            self._job.id,
+            self._fence,
+            figures,
+            evaluation.provenance,
+            report,
+            evaluation.picture,
+            null_if_not_finite(evaluation.curve),
         )
 
     def _generator(self) -> "tuple[Recipe, int, nn.Module]":

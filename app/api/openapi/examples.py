@@ -10,7 +10,20 @@ from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
 from data.uploads import report as uploads
-from forger.schemas import catalog, compare, experiments, figures, jobs, judgements, lectures, links, nearest, samples
+from forger.schemas import (
+    arithmetic,
+    catalog,
+    compare,
+    experiments,
+    figures,
+    interpolations,
+    jobs,
+    judgements,
+    lectures,
+    links,
+    nearest,
+    samples,
+)
 from forger.schemas.base import Health, Json, Out
 from forger.schemas.dataset_report import Report
 from forger.schemas.specs import TrainSpec
@@ -56,6 +69,11 @@ PARAMETERS: Mapping[str, Any] = {
     "seed": 1,
     "scale": 4,
     "temperature": 0.8,
+    "truncation": 0.8,
+    "from": "1.0:3",
+    "to": "1.0:7",
+    "frames": 16,
+    "mode": "slerp",
     "model": MODEL,
     "state": "running",
     "family": "cdcgan",
@@ -75,6 +93,15 @@ def bodies() -> dict[str, Json]:
     return replies | {
         "JobIn": JOB_IN,
         "ExtendIn": {"budget": {"steps": 600}},
+        "DecodeIn": {"model": "gan-ring8", "latents": [[-0.7, 3.2], [1.5, 0.4]], "scale": 2},
+        "ArithmeticIn": {
+            "model": "dcgan-faces",
+            "terms": [
+                {"samples": ["1.0", "1.4", "1.7"]},
+                {"samples": ["2.1", "2.3", "2.8"], "weight": -1},
+                {"samples": ["3.0", "3.2", "3.5"]},
+            ],
+        },
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
         "ExperimentIn": EXPERIMENT_IN,
         "JudgementIn": {"seed": 3, "judge": "ada", "answers": ANSWERS},
@@ -228,6 +255,9 @@ def _replies() -> list[Out]:
         catalog.Alive(status="ok"),
         catalog.Ready(status="ready", checks={"database": catalog.Check(ok=True, detail="ok")}),
         samples.Pictures.model_validate({"model": f"{MODEL}@1", "seed": 1, "class": 7, "images": ["iVBORw0KGgo="]}),
+        samples.DecodedPictures.model_validate({"model": f"{MODEL}@1", "class": 7, "images": ["iVBORw0KGgo="]}),
+        _arithmetic(),
+        interpolations.InterpolationOut.model_validate(_interpolation()),
         samples.DatasetPictures.model_validate(
             {"dataset": "digits", "seed": 1, "class": 7, "domain": None, "images": ["iVBORw0KGgo="]}
         ),
@@ -259,6 +289,25 @@ def _judgements() -> judgements.JudgementPage:
         provenance=judgements.HumanProvenance(dataset="digits", split="train", seeds=(3,), side=16, channels=1),
     )
     return judgements.JudgementPage(figure=figure, data=[judged], has_more=False, next_cursor=None)
+
+
+def _arithmetic() -> arithmetic.ArithmeticOut:
+    code = arithmetic.CodeOut(latent=[0.31, -1.2], class_weights=None, image="iVBORw0KGgo=")
+    term = arithmetic.TermOut(weight=-1, samples=["2.1"], averaged=[code], mean=code)
+    return arithmetic.ArithmeticOut(model="dcgan-faces@1", normalised=False, terms=[term], result=code)
+
+
+def _interpolation() -> Json:
+    walk: Json = {"waypoints": ["1.0", "2.0"], "mode": "slerp", "loop": False, "class": None}
+    codes: Json = {"latents": [[-0.7, 3.2], [1.5, 0.4]], "class_weights": None}
+    return {
+        "model": "gan-ring8@1",
+        **walk,
+        **codes,
+        "images": None,
+        "points": [(0.7, -0.7), (1.0, 0.0)],
+        "strings": None,
+    }
 
 
 def _nearest() -> nearest.NearestOut:

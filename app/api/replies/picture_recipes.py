@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.api.replies.rendering import Describe
-from forger.wire import VERSION
+from app.services.inference.latents import Codes
+from forger.wire import MAX_PNG_TEXT_BYTES, VERSION
 from serving.protocol import Direction, Pick
 
 # json.dumps builds a new one at each call.
@@ -13,7 +14,14 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def of_samples(
-    model: str, picks: Sequence[Pick], *, label: int | str | None, n: int, seed: int, temperature: float
+    model: str,
+    picks: Sequence[Pick],
+    *,
+    label: int | str | None,
+    n: int,
+    seed: int,
+    temperature: float,
+    truncation: float | None = None,
 ) -> Describe:
     """Return the function that describes the samples of a request.
 
@@ -21,6 +29,8 @@ def of_samples(
     sheet has the class of the request and no index.
     """
     common = {"model": model, "seed": seed, "class": label, "temperature": temperature, "version": VERSION, "n": n}
+    if truncation is not None:
+        common["truncation"] = truncation
 
     def describe(number: int | None) -> str:
         if number is None:
@@ -29,6 +39,32 @@ def of_samples(
         return _compact(common | {"class": class_, "index": index})
 
     return describe
+
+
+def of_codes(model: str, codes: Codes, label: int | None) -> Describe:
+    """Return the function that describes pictures of sent latents.
+
+    One picture has its latent, and its weights of the classes unless one class is chosen, if they fit into the text. A
+    sheet has neither.
+    """
+    common: dict[str, Any] = {"model": model, "class": label, "version": VERSION, "n": len(codes)}
+
+    def describe(number: int | None) -> str:
+        if number is None:
+            return _compact(common | {"index": None})
+        whole = common | {"index": number, "latent": codes.latents[number].tolist()}
+        if label is None and codes.weights is not None:
+            whole["class_weights"] = codes.weights[number].tolist()
+        text = _compact(whole)
+        return text if len(text) <= MAX_PNG_TEXT_BYTES else _compact(common | {"index": number})
+
+    return describe
+
+
+def of_figure(model: str, **how: Any) -> str:
+    """Return the description of a figure, such as a strip of an interpolation; without `how` if that is too long."""
+    text = _compact({"model": model, **how, "version": VERSION})
+    return text if len(text) <= MAX_PNG_TEXT_BYTES else _compact({"model": model, "version": VERSION})
 
 
 def of_translation(model: str, direction: Direction) -> str:

@@ -13,7 +13,15 @@ from app.core.settings import Settings
 from data.images import Pixels, line_plot, line_size, scatter, sheet, text_sheet, text_size
 from data.toy import MIXTURES, VALID, line_through, spell
 from forger.schemas.base import Out
-from forger.schemas.samples import Format, Pictures, PointSamples, Strings
+from forger.schemas.samples import (
+    DecodedPictures,
+    DecodedPoints,
+    DecodedStrings,
+    Format,
+    Pictures,
+    PointSamples,
+    Strings,
+)
 from models.spec import data as spec
 from models.spec.data import DataSpec
 from models.spec.datasets import DATASETS
@@ -24,6 +32,7 @@ ReplyFields = dict[str, Any]
 ReplyTypes = tuple[type[Out], type[Out], type[Out]]
 """types of a JSON reply with pictures, with points, with strings"""
 SAMPLE_TYPES: ReplyTypes = (Pictures, PointSamples, Strings)
+DECODED_TYPES: ReplyTypes = (DecodedPictures, DecodedPoints, DecodedStrings)
 Describe = Callable[[int | None], str]
 """returns the text that a PNG carries: of the picture with this number, or of all in one (None)"""
 MEDIA: Mapping[str, Format] = {
@@ -101,13 +110,22 @@ def choose_format(requested: Format | None, accept: str | None, data: DataSpec, 
     return requested
 
 
-def require_room(data: DataSpec, count: int, scale: int, settings: Settings, pointer: str = "/scale") -> int:
+def require_room(
+    data: DataSpec,
+    count: int,
+    scale: int,
+    settings: Settings,
+    pointer: str = "/scale",
+    samples_pointer: str = "/n",
+) -> int:
     """Return the pixels of a reply with `count` samples. Raises Invalid if there are too many samples or pixels.
 
-    `pointer` names the parameter that should change if there are too many pixels.
+    `pointer` and `samples_pointer` name the parameters that should change if there are too many pixels, or samples.
     """
     if count > settings.max_samples:
-        raise _refused("/n", f"{count} pictures are more than {settings.max_samples} (max_samples). Ask for fewer.")
+        raise _refused(
+            samples_pointer, f"{count} pictures are more than {settings.max_samples} (max_samples). Ask for fewer."
+        )
     pixels = pixel_count(data, count, scale)
     if pixels > settings.max_pixels:
         raise _refused(

@@ -10,12 +10,12 @@ from app.api.deps import InferenceDep, SettingsDep, negotiate
 from app.api.openapi.refusals import refusal_responses
 from app.api.replies import comparison_sheet
 from app.api.replies.images import on_imaging_thread
-from app.api.routes.samples import picks_of
 from app.core.limits import MAX_COMPARED_JOBS, MAX_ID_CHARACTERS
 from app.core.settings import Settings
 from app.core.store import Store
 from app.schemas.experiment_replies import comparison_out
 from app.services.experiments import compare
+from app.services.inference.picks import picks_of
 from app.services.jobs import lifecycle
 from data.plots import Picture
 from forger.schemas.compare import ComparedJob, ComparedSample, ComparisonOut

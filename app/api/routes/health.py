@@ -20,6 +20,8 @@ router = APIRouter(tags=["health"])
 
 
 NAME = "forger"
+LONGER_PATHS = {"latent": "/latent/arithmetic"}
+"""an address for each first segment that is none by itself"""
 
 
 @router.get("/", response_model=Index)
@@ -27,9 +29,8 @@ def get_index(request: Request) -> Index | Response:
     """List the addresses of this service. A browser is sent to the studio."""
     if prefers_page(request.scope):
         return RedirectResponse(link("/studio/jobs"), headers={"Vary": "Accept"})
-    return Index(
-        name=NAME, version=VERSION, links={name.removesuffix(".json"): link(f"/{name}") for name in ROOT_SEGMENTS}
-    )
+    paths = {name.removesuffix(".json"): f"/{name}" for name in ROOT_SEGMENTS} | LONGER_PATHS
+    return Index(name=NAME, version=VERSION, links={name: link(path) for name, path in paths.items()})
 
 
 @router.get("/livez")

@@ -56,6 +56,12 @@ FIXED_LIMITS = (
     ),
     ("sent", limits.MAX_SENT_PICTURES, "pictures", "Most pictures that are sent with a job that translates them."),
     ("scale", limits.MAX_SCALE, "times", "Most that /sample enlarges by."),
+    ("frames", limits.MAX_FRAMES, "pictures", "Most pictures of an interpolation."),
+    ("waypoints", limits.MAX_WAYPOINTS, "waypoints", "Most waypoints of an interpolation; the least is 2."),
+    ("animation_pixels", limits.MAX_ANIMATION_PIXELS, "pixels", "Most pixels of all frames of an animation."),
+    ("terms", limits.MAX_TERMS, "terms", "Most terms of latent arithmetic."),
+    ("term_weight", limits.MAX_TERM_WEIGHT, "", "Greatest magnitude of a term's weight."),
+    ("latent", limits.MAX_LATENT, "", "Greatest magnitude of a number in a latent that is sent."),
     ("name", wire.MAX_NAME_CHARACTERS, "characters", "Longest name of a model or dataset."),
     ("id", limits.MAX_ID_CHARACTERS, "characters", "Longest id."),
     (

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Awaitable
 from concurrent.futures import Future
-from typing import Annotated
+from typing import Annotated, TypedDict
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -21,17 +21,23 @@ from app.api.replies import picture_recipes, rendering
 from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import Array
 from app.api.replies.rendering import MEDIA, MEDIA_OF, choose_format
+from app.core.errors import FieldError, Invalid
 from app.core.limits import SEED_LIMIT
 from app.schemas.samples import SampleQuery
 from app.services.datasets import catalog
+from app.services.inference.picks import picks_of
 from app.services.inference.service import health_header
 from app.services.views import VersionView
 from forger.schemas.samples import Format, Pictures, PointSamples, Strings
 from forger.wire import VERSION
-from models.spec.recipe import Recipe
-from serving.protocol import Pick
 
 PATH = "/sample"
+
+
+class _How(TypedDict):
+    seed: int
+    temperature: float
+    truncation: float | None
 
 
 class SampleFastPath:
@@ -106,15 +112,17 @@ async def get_sample(
     label = _label(inference.class_names(version), query.class_)
     count = query.n * (version.recipe.classes if label == "each" else 1)
     pixels = rendering.require_room(version.recipe.data, count, query.scale, settings)
+    if query.latents and format_ != "json":
+        sentence = f"A reply in {format_} has no room for latents: request json, or leave `latents` out."
+        raise Invalid(sentence, code="no_such_format", errors=(FieldError("/latents", sentence),))
     headers = _headers(version, query, format_, seed, label)
     if if_none_match and headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
     picks = picks_of(version.recipe, label, query.n, seed)
     columns = query.n if label == "each" else None
-    fields = {"model": version.reference, "seed": seed, "class": label}
-    describe = picture_recipes.of_samples(
-        version.reference, picks, label=label, n=query.n, seed=seed, temperature=query.temperature
-    )
+    fields: rendering.ReplyFields = {"model": version.reference, "seed": seed, "class": label}
+    how = _How(seed=seed, temperature=query.temperature, truncation=query.truncation)
+    describe = picture_recipes.of_samples(version.reference, picks, label=label, n=query.n, **how)
 
     def encoded(drawn: Array) -> bytes:
         drawing = rendering.render(version.recipe.data, drawn, query.scale, columns, fields, describe=describe)
@@ -123,8 +131,13 @@ async def get_sample(
     def then(drawn: Future[Array]) -> Awaitable[bytes]:
         return encode_when_drawn(drawn, encoded, pixels)
 
-    drawing = inference.sample(version, picks, then, seed=seed, temperature=query.temperature)
-    body = await cancel_on_disconnect(request, drawing)
+    async def draw() -> bytes:
+        if query.latents:
+            fields["latents"] = (await inference.latents(version, picks, **how)).tolist()
+            fields["classes"] = [class_ for class_, _ in picks]
+        return await inference.sample(version, picks, then, **how)
+
+    body = await cancel_on_disconnect(request, draw())
     return Response(body, media_type=MEDIA_OF[format_], headers=headers)
 
 
@@ -138,20 +151,9 @@ def _label(names: tuple[str, ...], wanted: str | None) -> int | str | None:
     return catalog.class_number(names, wanted)
 
 
-def picks_of(recipe: Recipe, label: int | str | None, n: int, seed: int) -> list[Pick]:
-    """Return class and number of each sample, row by row. Without a label, seed and number determine a needed class."""
-    if label == "each":
-        return [(row, index) for row in range(recipe.classes) for index in range(n)]
-    if isinstance(label, int):
-        return [(label, index) for index in range(n)]
-    if recipe.class_conditional:
-        return [(_any_class(seed, index, recipe.classes), index) for index in range(n)]
-    return [(None, index) for index in range(n)]
-
-
-def _any_class(seed: int, index: int, classes: int) -> int:
-    digest = hashlib.blake2b(f"{seed}/class/{index}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % classes
+def _later_parts(query: SampleQuery) -> tuple[object, ...]:
+    """Return the parameters of later versions, if one is used: without them, older tags stay valid."""
+    return () if query.truncation is None and not query.latents else (query.truncation, query.latents)
 
 
 def _headers(
@@ -159,7 +161,7 @@ def _headers(
 ) -> dict[str, str]:
     # A PNG carries the version of Forger.
     drawn_by = version.reference, version.export_sha256, f"recipe in the picture, {VERSION}"
-    parts = (*drawn_by, label, query.n, seed, query.temperature, query.scale, format_)
+    parts = (*drawn_by, label, query.n, seed, query.temperature, query.scale, format_, *_later_parts(query))
     pinned = query.model == version.reference and query.seed is not None
     headers = {
         "ETag": '"' + hashlib.sha256(repr(parts).encode()).hexdigest()[:32] + '"',

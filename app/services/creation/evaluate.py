@@ -25,9 +25,11 @@ def plan(
     features: Features,
     seed: int,
     figures: Sequence[str] | None,
+    curve: bool = False,
 ) -> JobPlan[Evaluate]:
     """Plan an evaluation. Raises Invalid with a pointer per refusal, NotFound if the weights do not exist."""
-    settings = {"n": n, "features": features, "seed": seed, "figures": None if figures is None else list(figures)}
+    names = None if figures is None else list(figures)
+    settings = {"n": n, "features": features, "seed": seed, "figures": names, "curve": curve}
     match model, checkpoint:
         case str(), None:
             job_plan = _plan_of_model(model, settings)
@@ -70,4 +72,6 @@ def _refusals(spec: Evaluate) -> list[FieldError]:
     ]
     if spec.features == "inception" and kind in ("points", "sequences"):
         refusals.append(FieldError("/features", f"Inception takes pictures, and this model makes {kind}: use 'own'."))
+    if spec.curve and not (spec.recipe.generates and kind not in ("points", "sequences")):
+        refusals.append(FieldError("/curve", "This model draws no pictures from noise: leave `curve` out."))
     return refusals

@@ -1,8 +1,8 @@
 """Encode the payloads that the API and its inference workers exchange through Redis: a line of JSON, then bytes.
 
-While a client waits for a reply, Redis has a mark under the request's random id. The mark holds the uploaded picture,
-if there is one, until a worker takes it. It is deleted when the client disconnects, and gone when the deadline passes
-or Redis is wiped. A worker drops a request without a mark. Only the clock of Redis counts.
+While a client waits for a reply, Redis has a mark under the request's random id. The mark holds the uploaded picture
+or the sent latents, if there are any, until a worker takes them. It is deleted when the client disconnects, and gone
+when the deadline passes or Redis is wiped. A worker drops a request without a mark. Only the clock of Redis counts.
 """
 
 import json

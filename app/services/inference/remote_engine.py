@@ -82,21 +82,49 @@ class RemoteEngine:
         with self._lock:
             self._backlog.check(1)
 
-    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
+    def sample(
+        self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0, truncation: float | None = None
+    ) -> Future[Array]:
         """Request pictures. Raises Overloaded.
 
         The future raises Overloaded if the workers have no room, NotReady if Redis is unreachable.
         """
-        parameters = {"export": path.name, "picks": picks, "seed": seed, "temperature": temperature}
-        pending = self._enter(_PendingRequest("sample", len(picks), parameters))
-        self._sender.put(pending)
-        return pending.future
+        return self._draw("sample", path, picks, seed, temperature, truncation)
+
+    def latents(
+        self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0, truncation: float | None = None
+    ) -> Future[Array]:
+        """Request the latents of pictures; errors as for `sample`."""
+        return self._draw("latents", path, picks, seed, temperature, truncation)
+
+    def decode(self, path: Path, latents: Array, weights: Array | None = None) -> Future[Array]:
+        """Request the pictures of latents; errors as for `sample`."""
+        parameters = {"export": path.name, "weights": None if weights is None else weights.tolist()}
+        return self._send_array(_PendingRequest("sample", len(latents), parameters), latents)
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """Request the translation of a picture; errors as for `sample`."""
         parameters = {"export": path.name, "direction": direction, "pixels": pixels}
-        pending = self._enter(_PendingRequest("translate", queue_weight(image, pixels), parameters))
-        self._picture_threads.submit(self._send, [pending], image)
+        return self._send_array(_PendingRequest("translate", queue_weight(image, pixels), parameters), image)
+
+    def _draw(
+        self,
+        kind: WorkKind,
+        path: Path,
+        picks: Sequence[Pick],
+        seed: int,
+        temperature: float,
+        truncation: float | None,
+    ) -> Future[Array]:
+        options = {"seed": seed, "temperature": temperature, "truncation": truncation}
+        parameters = {"kind": kind, "export": path.name, "picks": picks, **options}
+        pending = self._enter(_PendingRequest(kind, len(picks), parameters))
+        self._sender.put(pending)
+        return pending.future
+
+    def _send_array(self, request: _PendingRequest, array: Array) -> Future[Array]:
+        pending = self._enter(request)
+        self._picture_threads.submit(self._send, [pending], array)
         return pending.future
 
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
@@ -137,11 +165,11 @@ class RemoteEngine:
         if pending.future.cancelled() and not self._closed.is_set():
             self._picture_threads.submit(self._unmark, [pending])
 
-    def _send(self, outgoing: list[_PendingRequest], image: Array | None = None) -> None:
-        """Send requests. `image` belongs to the only one of them."""
+    def _send(self, outgoing: list[_PendingRequest], array: Array | None = None) -> None:
+        """Send requests. `array`, a picture or latents, belongs to the only one of them."""
         outgoing = _still_wanted(outgoing)
         try:
-            self._mark(outgoing, image)
+            self._mark(outgoing, array)
             # When they were withdrawn, their marks may not have been there yet.
             if withdrawn := [pending for pending in outgoing if pending.future.done()]:
                 self._unmark(withdrawn)
@@ -153,8 +181,8 @@ class RemoteEngine:
         except Exception as error:  # any error must reach the waiting clients
             self._complete_all(outgoing, error)
 
-    def _mark(self, outgoing: list[_PendingRequest], image: Array | None) -> None:
-        payload, lifetime_s = redis_codec.pack({}, image), math.ceil(self.deadline)
+    def _mark(self, outgoing: list[_PendingRequest], array: Array | None) -> None:
+        payload, lifetime_s = redis_codec.pack({}, array), math.ceil(self.deadline)
         with self._redis.pipeline(transaction=False) as pipe:
             for pending in outgoing:
                 pipe.set(redis_codec.mark_key(pending.id), payload, ex=lifetime_s)

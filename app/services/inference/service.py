@@ -24,6 +24,7 @@ from app.core.logging import get_logger
 from app.core.settings import Settings, link
 from app.core.store import Store
 from app.services.datasets import catalog
+from app.services.inference.latents import Codes
 from app.services.jobs import lifecycle
 from app.services.models import registry
 from app.services.views import JobView, VersionView
@@ -73,6 +74,12 @@ CLASS_SAMPLING = Task(
     "/class",
     "has no classes; leave `class` out, or name a model trained with classes",
     '{"recipe": "cdcgan", "dataset": "digits"}',
+)
+DECODING = Task(
+    lambda recipe: recipe.decodes,
+    "/model",
+    "has no latent vector; name a model that generates from one",
+    SAMPLING.example,
 )
 TRANSLATION = Task(
     lambda recipe: recipe.translates,
@@ -181,6 +188,10 @@ class Inference:
         """Return the names of the version's classes, in order of their numbers."""
         return catalog.class_names(version.recipe, self._datasets)
 
+    async def decoder(self, model: str) -> VersionView:
+        """Return the newest version of `model` that generates from latents."""
+        return (await self._capable_versions(DECODING, model))[0]
+
     async def sampler(self, model: str | None, wanted: str | None) -> VersionView:
         """Return the newest version that can draw, and that has the class `wanted` if one is given.
 
@@ -208,13 +219,44 @@ class Inference:
             engine.check()
 
     async def sample(
-        self, version: VersionView, picks: Sequence[Pick], use: UseOfFuture[T], *, seed: int, temperature: float
+        self,
+        version: VersionView,
+        picks: Sequence[Pick],
+        use: UseOfFuture[T],
+        *,
+        seed: int,
+        temperature: float = 1.0,
+        truncation: float | None = None,
     ) -> T:
         """Draw pictures and return the result of `use`, which gets their future while they are still being drawn."""
         path = self._store.path(version.export_sha256)
         return await self._request(
-            version, lambda engine: use(engine.sample(path, picks, seed=seed, temperature=temperature))
+            version,
+            lambda engine: use(engine.sample(path, picks, seed=seed, temperature=temperature, truncation=truncation)),
         )
+
+    async def latents(
+        self,
+        version: VersionView,
+        picks: Sequence[Pick],
+        *,
+        seed: int,
+        temperature: float = 1.0,
+        truncation: float | None = None,
+    ) -> Array:
+        """Return the latents float32 [n, size] from which `sample` draws the same picks."""
+        path = self._store.path(version.export_sha256)
+        return await self._request(
+            version,
+            lambda engine: asyncio.wrap_future(
+                engine.latents(path, picks, seed=seed, temperature=temperature, truncation=truncation)
+            ),
+        )
+
+    async def decode(self, version: VersionView, codes: Codes, use: UseOfFuture[T]) -> T:
+        """Generate from latents, otherwise as `sample`."""
+        path = self._store.path(version.export_sha256)
+        return await self._request(version, lambda engine: use(engine.decode(path, codes.latents, codes.weights)))
 
     async def translate(self, version: VersionView, image: Array, use: UseOfFuture[T], *, direction: Direction) -> T:
         """Translate a picture [h, w, c], otherwise as `sample`."""

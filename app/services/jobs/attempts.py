@@ -321,10 +321,12 @@ def finish_evaluation(
     provenance: Mapping[str, Any],
     report: bytes,
     picture: bytes | None = None,
+    curve: Mapping[str, Any] | None = None,
 ) -> None:
     """Store the results of an evaluation, note its figures on the evaluated model's card, and end the job.
 
-    `report` is the whole evaluation as JSON, `picture` a PNG.
+    `report` is the whole evaluation as JSON, `picture` a PNG. A `curve` of fidelity is noted on the card too, where it
+    stays until the next one.
     """
     store = Store(get_settings().artifacts)
     contents = {("evaluation.json", "application/json"): report, ("evaluation.png", "image/png"): picture}
@@ -346,6 +348,9 @@ def finish_evaluation(
         spec = read_spec(_locked_row(session, job_id).spec)
         if isinstance(spec, Evaluate) and spec.weights.model is not None:
             models.write_on_card(session, spec.weights.model, "evaluation", {"job": job_id, **result})
+            if curve is not None:
+                noted = {"job": job_id, "provenance": dict(provenance), **curve}
+                models.write_on_card(session, spec.weights.model, "curve", noted)
         end(session, job_id, fence, JobState.SUCCEEDED, result=result)
 
 

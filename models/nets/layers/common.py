@@ -42,8 +42,23 @@ class ConditionalBatchNorm2d(nn.Module):
         nn.init.zeros_(self.bias.weight)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        gain, bias = self.gain(label)[..., None, None], self.bias(label)[..., None, None]
+        gain, bias = look_up(self.gain, label)[..., None, None], look_up(self.bias, label)[..., None, None]
         return torch.addcmul(bias, self.norm(x), gain)
+
+
+def look_up(table: nn.Embedding, label: Tensor) -> Tensor:
+    """Return the vectors of classes [n], or of mixtures of classes (weights, float [n, classes]): the weighted sums.
+
+    The sums are of elementwise products: a row's bits depend on its own weights alone, and a single class of weight 1
+    has its own vector's bits.
+    """
+    if not label.is_floating_point():
+        vectors: Tensor = table(label)
+        return vectors
+    mixed = label.new_zeros(len(label), table.embedding_dim)
+    for number in label.any(0).nonzero().flatten().tolist():
+        mixed = mixed + label[:, number, None] * table.weight[number]
+    return mixed
 
 
 def apply_norm(norm: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:

@@ -36,8 +36,15 @@ SAMPLES = (
     "model=digits&class=7&n=40&seed=2&temperature=0.5",
     "model=digits&class=each&seed=3&format=npy",
     "model=ring&n=50&seed=4&format=json",
+    "model=digits&n=3&seed=1&truncation=0.5",
+    "model=digits&n=3&seed=1&truncation=0.5&temperature=0.9&format=json&latents=true",
     "model=ring&n=3&seed=5",
     "model=words&n=20&seed=6&format=txt",
+)
+LATENTS: tuple[dict[str, Any], ...] = (
+    {"model": "ring", "latents": [[0.25, -3.5], [1, 2]], "format": "json"},
+    {"model": "digits", "latents": [[0.1] * 64, [-0.7] * 64], "class": "7"},
+    {"model": "digits", "latents": [[0.1] * 64], "class_weights": [[0.3, 0.7, *[0] * 8]], "format": "npy"},
 )
 
 pytestmark = pytest.mark.processes
@@ -87,6 +94,8 @@ def test_inference_worker_returns_the_same_bytes_as_the_engine_in_the_api(worker
     with api(remote_settings()) as remote:
         for query in SAMPLES:
             assert_same_pictures(client.get(f"/sample?{query}"), remote.get(f"/sample?{query}"))
+        for sent in LATENTS:
+            assert_same_pictures(*(each.post("/sample", json=sent) for each in (client, remote)))
         for size in ((40, 24), (800, 700)):
             assert_same_pictures(*(translate(each, *size, direction="b2a") for each in (client, remote)))
         with ThreadPoolExecutor(32) as crowd:

@@ -10,12 +10,14 @@ from fastapi import FastAPI
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from app.schemas.arithmetic import ArithmeticIn
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.catalog import ModelIn
 from app.schemas.experiments import ExperimentIn
 from app.schemas.jobs import EvaluateIn, ExtendIn, TrainIn
 from app.schemas.judgements import JudgementIn
 from app.schemas.links import LinkIn
+from app.schemas.samples import DecodeIn
 from app.schemas.session import SessionIn
 from tests.support.problems import assert_problem
 from tests.support.wording import FOREIGN, followed, require_told, wrong_for
@@ -28,6 +30,8 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "translate": (TranslateIn, "/jobs", {"kind": "translate", "dataset": "digits", "dry_run": True}),
     "extend": (ExtendIn, "/jobs/job_none/extend", {"budget": {"steps": 3}}),
     "experiment": (ExperimentIn, "/experiments", {"recipe": "gan", "dry_run": True}),
+    "decode": (DecodeIn, "/sample", {"model": "none", "latents": [[0.5, -1.5]]}),
+    "arithmetic": (ArithmeticIn, "/latent/arithmetic", {"model": "none", "terms": [{"samples": ["1"]}]}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
     "judgement": (JudgementIn, "/models/none@1/judgements", {"seed": 3, "judge": "ada", "answers": ANSWERS}),
     "link": (LinkIn, "/links", {"kind": "job", "target": "job_none"}),
@@ -74,7 +78,10 @@ def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
         for path, operations in paths.items()
         if "application/json" in str(operations.get("post", {}).get("requestBody"))
     }
-    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", JUDGEMENTS, "/links", "/session"}
+    assert json_paths == {
+        "/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", JUDGEMENTS, "/links", "/session", "/sample",
+        "/latent/arithmetic",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -314,3 +314,28 @@ def test_figures_of_equal_pictures_are_undefined_with_a_reason(family: str, data
     for name in ("diversity", "variety", "copies"):
         assert math.isnan(evaluation.figures[name])
         assert "equal" in evaluation.lacking[name]
+
+
+def test_curve_trades_diversity_for_typical_pictures(cache: Path) -> None:
+    recipe = recipe_of("dcgan", "digits")
+    generator = build_generator(recipe)
+    plain = evaluated(recipe, generator, cache, only=["frechet"])
+    assert plain.curve is None
+    assert "curve" not in plain.as_dict()
+    evaluation = evaluated(recipe, generator, cache, only=["frechet"], curve=True)
+    assert evaluation.figures == plain.figures
+    curve = evaluation.as_dict()["curve"]
+    assert curve["n"] == 64
+    assert [point["temperature"] for point in curve["temperature"]] == [0.25, 0.5, 0.75, 1.0]
+    assert [point["truncation"] for point in curve["truncation"]] == [0.25, 0.5, 1.0, 1.5, 2.0]
+    assert curve["temperature"][-1]["frechet"] == pytest.approx(plain.figures["frechet"]), "temperature 1 is no change"
+    points = curve["temperature"] + curve["truncation"]
+    assert all(0 <= point[name] <= 1 for point in points for name in ("precision", "recall"))
+    assert len({point["frechet"] for point in points}) == len(points)
+
+
+def test_few_examples_have_no_curve_and_the_report_says_why(cache: Path) -> None:
+    recipe = recipe_of("dcgan", "digits")
+    evaluation = evaluated(recipe, build_generator(recipe), cache, n=8, only=["classifier_score"], curve=True)
+    assert evaluation.curve is None
+    assert "at least 16" in evaluation.lacking["curve"]

@@ -132,6 +132,30 @@ def test_finished_evaluation_stores_figures_in_job_and_model_card(database: Path
     assert cards == {1: evaluation, 2: None}
 
 
+def test_curve_stays_on_the_card_until_the_next_one(database: Path) -> None:
+    succeeded_job()
+    curve = {"temperature": [{"temperature": 1.0, "precision": 0.5}], "truncation": [], "n": 500}
+    jobs = []
+    for requested in (curve, None):
+        job = lifecycle.create(evaluation_plan(model="cdcgan-digits", curve=requested is not None))
+        assert isinstance(job.spec, Evaluate)
+        assert job.spec.curve is (requested is not None)
+        assert attempts.claim(job.id, "tests") is not None
+        attempts.finish_evaluation(job.id, 1, {"frechet": 4.0}, {"seed": 3}, b"{}", None, requested)
+        jobs.append(job.id)
+    card = registry.versions()[0].card
+    assert card["curve"] == {"job": jobs[0], "provenance": {"seed": 3}, **curve}
+    assert card["evaluation"]["job"] == jobs[1]
+
+
+@pytest.mark.parametrize(("family", "dataset"), [("gan", "ring8"), ("gumbel_gan", "dyck"), ("autoencoder", "digits")])
+def test_curve_of_a_model_that_draws_no_pictures_is_refused(database: Path, family: str, dataset: str) -> None:
+    succeeded_job(family, dataset)
+    with pytest.raises(Invalid, match="draws no pictures from noise") as refused:
+        evaluation_plan(model=f"{family}-{dataset}", curve=True)
+    assert [field.pointer for field in refused.value.errors] == ["/curve"]
+
+
 def test_evaluation_succeeds_when_its_model_was_deleted_meanwhile(database: Path) -> None:
     succeeded_job()
     job = lifecycle.create(evaluation_plan(model="cdcgan-digits"))

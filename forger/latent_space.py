@@ -1,0 +1,156 @@
+"""The methods of `Forger` about latents, the vectors from which a generator generates."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from forger.connection import Connection
+from forger.picture import Picture
+from forger.schemas import interpolations
+from forger.schemas.arithmetic import ArithmeticOut
+from forger.schemas.interpolations import Mode
+from forger.schemas.samples import Format, Latents
+
+Vectors = Sequence[Sequence[float]]
+"""latents or weights of classes, a row for each picture"""
+
+
+class LatentSpace:
+    """A connection's requests about latents; `Forger` inherits them."""
+
+    _connection: Connection
+
+    def latents(
+        self,
+        class_: int | str | None = None,
+        n: int = 1,
+        *,
+        model: str | None = None,
+        seed: int | None = None,
+        temperature: float | None = None,
+        truncation: float | None = None,
+    ) -> Latents:
+        """Return the latents from which `sample` draws with the same arguments, and the class of each.
+
+        >>> latents = forger.latents(n=2, model="gan-ring8", seed=1).latents
+        """
+        how = {"model": model, "class": class_, "seed": seed, "temperature": temperature, "truncation": truncation}
+        fields = {"n": n, "format": "json", "latents": True, **_without_none(how)}
+        return self._connection.read(Latents, "/sample", params=fields)
+
+    def decode(
+        self,
+        latents: Vectors,
+        *,
+        model: str,
+        class_: int | str | None = None,
+        classes: Sequence[int | None] | None = None,
+        class_weights: Vectors | None = None,
+        scale: int | None = None,
+        format: Format | None = None,
+    ) -> Picture:
+        """Generate from latents, in place of a seed: a picture, or a grid of several.
+
+        A model with classes needs `class_`, or for each latent a number of `classes` or the weights of all classes,
+        which sum to 1. `latents` returns the classes that belong to its latents.
+
+        >>> one, other = forger.latents(n=2, model="gan-ring8", seed=1).latents
+        >>> middle = [(a + b) / 2 for a, b in zip(one, other)]
+        >>> forger.decode([one, middle, other], model="gan-ring8").save("between.png")
+        """
+        optional = {"class": None if class_ is None else str(class_), "scale": scale, "format": format}
+        weights = None if class_weights is None else [list(row) for row in class_weights]
+        chosen = {"classes": None if classes is None else list(classes), "class_weights": weights}
+        body = {"model": model, "latents": [list(row) for row in latents], **chosen, **optional}
+        return Picture.of(self._connection.request("POST", "/sample", json=_without_none(body)))
+
+    def interpolate(
+        self,
+        *samples: int | str,
+        frames: int | None = None,
+        mode: Mode | None = None,
+        loop: bool | None = None,
+        class_: int | str | None = None,
+        model: str | None = None,
+        temperature: float | None = None,
+        truncation: float | None = None,
+        scale: int | None = None,
+        fps: int | None = None,
+        format: interpolations.Format | None = None,
+    ) -> Picture:
+        """Draw the way from sample to sample: a strip, or as `format` "webp" or "apng" an animation.
+
+        A sample is SEED, SEED.INDEX or SEED.INDEX:CLASS; `class_` is that of samples that name none. `mode` is "slerp"
+        (on great circles) or "linear"; with `loop` the way returns to its beginning. Raises ValueError for fewer than
+        two samples.
+
+        >>> forger.interpolate("1:3", "1:7", model="cdcgan-digits", frames=24, format="webp").save("way.webp")
+        """
+        if len(samples) < 2:
+            raise ValueError("An interpolation has two samples or more, such as 1 and 2.")
+        first, *via, last = samples
+        way = {"from": first, "to": last, "via": via or None, "frames": frames, "mode": mode, "loop": loop}
+        how = {"class": class_, "model": model, "temperature": temperature, "truncation": truncation}
+        fields = _without_none({**way, **how, "scale": scale, "fps": fps, "format": format})
+        return Picture.of(self._connection.request("GET", "/interpolate", params=fields))
+
+    def add_latents(
+        self,
+        terms: Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        class_: int | str | None = None,
+        normalise: bool | None = None,
+        temperature: float | None = None,
+        truncation: float | None = None,
+        scale: int | None = None,
+    ) -> ArithmeticOut:
+        """Add latents: each term is the mean of its `samples` and `latents`, times its `weight`.
+
+        The reply has the latents and pictures (PNG in base64) of every term and of the result; docs/api.md describes
+        the fields. `normalise` scales the result to the length of draws from the prior.
+
+        >>> terms = [{"samples": ["1:7"]}, {"samples": ["2:7"], "weight": -1}, {"samples": ["3:3"]}]
+        >>> forger.add_latents(terms, model="cdcgan-digits").result.class_weights
+        """
+        body = self._sum(terms, model, class_, normalise, temperature, truncation, scale)
+        return self._connection.read(ArithmeticOut, "/latent/arithmetic", "POST", json=body)
+
+    def latent_figure(
+        self,
+        terms: Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        class_: int | str | None = None,
+        normalise: bool | None = None,
+        temperature: float | None = None,
+        truncation: float | None = None,
+        scale: int | None = None,
+    ) -> Picture:
+        """Draw the sum of `add_latents` as one picture: a column for each term, and the result in the last.
+
+        >>> forger.latent_figure([{"samples": [1, 2]}, {"samples": [3]}], model="cdcgan-digits").save("sum.png")
+        """
+        body = self._sum(terms, model, class_, normalise, temperature, truncation, scale) | {"format": "png"}
+        return Picture.of(self._connection.request("POST", "/latent/arithmetic", json=body))
+
+    @staticmethod
+    def _sum(
+        terms: Sequence[Mapping[str, Any]],
+        model: str,
+        class_: int | str | None,
+        normalise: bool | None,
+        temperature: float | None,
+        truncation: float | None,
+        scale: int | None,
+    ) -> dict[str, Any]:
+        texts = [
+            {**term, "samples": [str(sample) for sample in term["samples"]]} if "samples" in term else dict(term)
+            for term in terms
+        ]
+        how = {"temperature": temperature, "truncation": truncation, "scale": scale, "normalise": normalise}
+        wanted = None if class_ is None else str(class_)
+        return _without_none({"model": model, "terms": texts, "class": wanted, **how})
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

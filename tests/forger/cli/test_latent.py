@@ -1,0 +1,74 @@
+"""`forger interpolate` and `forger latent` against a real service, and the grammar of sums."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from forger.cli.latent import parse_sum
+from forger.cli.refusals import Refusal
+from tests.forger.cli.conftest import Run, output_of, refusal_of, run_forger
+from tests.support.service import Service
+
+
+@pytest.fixture(scope="module")
+def trained(service: Service, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Train cdcgan-digits@1."""
+    folder = tmp_path_factory.mktemp("trained")
+    output_of(run_forger(folder, service.env(), "train", "cdcgan", "--dataset", "digits", "--steps", "4", "--follow"))
+
+
+@pytest.mark.usefixtures("trained")
+def test_interpolation_is_saved_in_the_format_of_the_ending(run: Run, tmp_path: Path) -> None:
+    for name, format_, n in (("way.png", "PNG", 1), ("way.webp", "WEBP", 4), ("way.apng", "PNG", 4)):
+        output = output_of(run("interpolate", "1:3", "2:7", "--frames", "4", "-o", name))
+        assert output == f"{name}: 1:3 to 2:7, by cdcgan-digits@1\n"
+        with Image.open(tmp_path / name) as picture:
+            assert (picture.format, getattr(picture, "n_frames", 1)) == (format_, n)
+    assert "two samples" in refusal_of(run("interpolate", "1"))
+    assert "no class '12'" in refusal_of(run("interpolate", "1:12", "2"))
+
+
+@pytest.mark.usefixtures("trained")
+def test_latents_are_drawn_and_shown(run: Run, tmp_path: Path) -> None:
+    drawn = output_of(run("latent", "draw", "-n", "3", "--seed", "1", "-o", "z.json"))
+    assert drawn == "z.json: 3 latents, seed 1, by cdcgan-digits@1\n"
+    assert len(json.loads((tmp_path / "z.json").read_text())["latents"][0]) == 64
+    output_of(run("latent", "show", "z.json", "-o", "z.npy"))
+    output_of(run("sample", "-n", "3", "--seed", "1", "-o", "same.npy"))
+    assert (tmp_path / "z.npy").read_bytes() == (tmp_path / "same.npy").read_bytes()
+    output_of(run("latent", "show", "z.json", "--class", "7", "-o", "sevens.png"))
+    (tmp_path / "bare.json").write_text(json.dumps([[0.5] * 64]))
+    assert "names no model" in refusal_of(run("latent", "show", "bare.json"))
+    output_of(run("latent", "show", "bare.json", "--model", "cdcgan-digits", "--class", "1"))
+    (tmp_path / "empty.json").write_text("{}")
+    assert "has no latents" in refusal_of(run("latent", "show", "empty.json"))
+    assert "No such file" in refusal_of(run("latent", "show", "none.json"))
+
+
+@pytest.mark.usefixtures("trained")
+def test_sum_is_saved_as_figure_or_json(run: Run, tmp_path: Path) -> None:
+    words = ("1:7,2:7", "-", "3:7", "+", "4:3", "--model", "cdcgan-digits")
+    assert output_of(run("latent", "sum", *words)) == "sum.png: 1:7,2:7 - 3:7 + 4:3, by cdcgan-digits@1\n"
+    with Image.open(tmp_path / "sum.png") as picture:
+        assert picture.size == (4 * 17 - 1, 3 * 17 - 1)
+    output_of(run("latent", "sum", *words, "-o", "sum.json"))
+    assert json.loads((tmp_path / "sum.json").read_text())["result"]["class_weights"][3] == 1
+    output_of(run("latent", "show", "sum.json", "-o", "result.png"))
+
+
+def test_words_of_a_sum_become_terms() -> None:
+    assert parse_sum(["1,2", "-", "0.5*3:7", "+", "4.2"]) == [
+        {"weight": 1.0, "samples": ["1", "2"]},
+        {"weight": -0.5, "samples": ["3:7"]},
+        {"weight": 1.0, "samples": ["4.2"]},
+    ]
+    assert parse_sum(["-", "1"]) == [{"weight": -1.0, "samples": ["1"]}]
+
+
+@pytest.mark.parametrize("words", [["1", "2"], ["1", "-"], ["1", "-", "+", "2"], ["-"], ["+", "+", "1"]])
+def test_words_that_are_no_sum_are_refused(words: list[Any]) -> None:
+    with pytest.raises(Refusal, match="write"):
+        parse_sum(words)
