@@ -14,6 +14,7 @@ from forger.cli import (
     datasets,
     experiments,
     jobs,
+    model_inputs,
     model_jobs,
     models,
     pictures,
@@ -40,6 +41,8 @@ cli.command("experiment", no_args_is_help=True)(experiments.experiment)
 cli.add_typer(experiments.group, name="experiments")
 cli.command("sample")(pictures.sample)
 cli.command("translate", no_args_is_help=True)(pictures.translate)
+cli.command("inpaint", no_args_is_help=True)(model_inputs.inpaint)
+cli.command("upscale", no_args_is_help=True)(model_inputs.upscale)
 cli.command("generate", no_args_is_help=True)(model_jobs.generate)
 cli.command("translate-dataset", no_args_is_help=True)(model_jobs.translate_dataset)
 cli.add_typer(models.group, name="models")

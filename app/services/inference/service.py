@@ -80,6 +80,18 @@ TRANSLATION = Task(
     "translates nothing; leave `model` out for the newest that does",
     '{"recipe": "cyclegan", "dataset": "day2night"}',
 )
+UPSCALING = Task(
+    lambda recipe: recipe.upscaling > 1,
+    "/model",
+    "enlarges nothing; leave `model` out for the newest that does",
+    '{"recipe": "srgan", "dataset": "digits"}',
+)
+INPAINTING = Task(
+    lambda recipe: recipe.fills_holes,
+    "/model",
+    "fills no holes; leave `model` out for the newest that does",
+    '{"recipe": "inpaint", "dataset": "digits"}',
+)
 BACK_TRANSLATION = Task(
     lambda recipe: recipe.game.kind == "unpaired",
     "/direction",
@@ -198,8 +210,12 @@ class Inference:
 
     async def translator(self, model: str | None, direction: Direction = "a2b") -> VersionView:
         """Return the newest version that can translate in this direction."""
-        versions = await self._capable_versions(TRANSLATION, model)
-        return versions[0] if direction == "a2b" else (await self._capable_versions(BACK_TRANSLATION, model))[0]
+        version = await self.newest(TRANSLATION, model)
+        return version if direction == "a2b" else await self.newest(BACK_TRANSLATION, model)
+
+    async def newest(self, task: Task, model: str | None) -> VersionView:
+        """Return the newest version with a capability; of those that `model` refers to, if it is given."""
+        return (await self._capable_versions(task, model))[0]
 
     async def admit(self) -> None:
         """Raise Busy if not one more picture may wait. Call it before costly work for a request."""

@@ -1,0 +1,64 @@
+"""Send pictures to a model: the part of Forger that enlarges and completes them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from forger.connection import Connection
+from forger.picture import Picture, bytes_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PictureFormat = Literal["png", "jpeg", "webp"]
+"""formats of a reply with one picture"""
+
+
+def file_part(picture: "str | Path | bytes | Image") -> tuple[str, bytes, str]:
+    """Return a picture as a file of a form: a path, a file's bytes, or a Pillow image."""
+    return "picture", bytes_of(picture), "application/octet-stream"
+
+
+class PictureRequests:
+    """The methods of Forger that send pictures and get pictures back."""
+
+    _connection: Connection
+
+    def inpaint(
+        self,
+        picture: "str | Path | bytes | Image",
+        mask: "str | Path | bytes | Image",
+        *,
+        model: str | None = None,
+        format: PictureFormat = "png",
+        quality: int | None = None,
+    ) -> Picture:
+        """Fill a picture where the mask, a picture of the same size, is white. As a PNG, all else stays as it is.
+
+        `quality`, 1 to 100, is for JPEG and WebP.
+
+        >>> forger.inpaint("photo.png", "mask.png", model="inpaint-digits").save("whole.png")
+        """
+        files = {"file": file_part(picture), "mask": file_part(mask)}
+        return self._drawn("/inpaint", files, format, model=model, quality=quality)
+
+    def upscale(
+        self,
+        picture: "str | Path | bytes | Image",
+        *,
+        model: str | None = None,
+        format: PictureFormat = "png",
+        quality: int | None = None,
+    ) -> Picture:
+        """Enlarge a picture, two or four times a side, as the model was trained to.
+
+        `quality`, 1 to 100, is for JPEG and WebP.
+
+        >>> forger.upscale("small.png", model="srgan-digits").save("large.png")
+        """
+        return self._drawn("/upscale", {"file": file_part(picture)}, format, model=model, quality=quality)
+
+    def _drawn(self, path: str, files: dict[str, Any], format: PictureFormat, **fields: Any) -> Picture:
+        """Send pictures and fields, without those that are None; return the picture of the reply."""
+        data = {name: value for name, value in fields.items() if value is not None}
+        headers = {"Accept": f"image/{format}"}
+        return Picture.of(self._connection.request("POST", path, data=data, files=files, headers=headers))
