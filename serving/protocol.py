@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from numpy.typing import NDArray
 
@@ -11,13 +12,21 @@ from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
 Direction = Literal["a2b", "b2a"]
-WorkKind = Literal["sample", "translate"]
+WorkKind = Literal["sample", "translate", "features"]
 Pick = tuple[int | None, int]
 """one requested picture: its class (None for models without classes), and its number under the request's seed"""
 PICTURE_PIXELS = 128 * 128
 """pixels of a translation that count as one picture in the queue's bound"""
 MEASUREMENT_DECAY = 0.9
 """factor by which each new measurement reduces the weight of older ones"""
+
+
+@dataclass(frozen=True)
+class CriticFile:
+    """The checkpoint that holds a version's critic, which an export has not."""
+
+    path: Path
+    sha256: str
 
 
 class Overloaded(Exception):
@@ -55,6 +64,12 @@ class AnyEngine(Protocol):
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """Translate uint8 [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
 
+    def features(self, path: Path, pictures: Array, critic: CriticFile | None) -> Future[Array]:
+        """Return the features float32 [n, f] of pictures uint8 [n, side, side, channels].
+
+        They are the critic's, or without one those of the encoder that the export holds. Raises Overloaded.
+        """
+
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Write the export of a checkpoint to `out`."""
 
@@ -74,13 +89,13 @@ def queue_weight(image: Array, pixels: int) -> int:
 class Backlog:
     """The number of waiting pictures, and an estimate of their time by the time that earlier pictures took.
 
-    Sampling and translating are measured separately: a translation may take a thousand times as long as a sample.
+    Each kind of work is measured separately: a translation may take a thousand times as long as a sample.
     Callers hold the engine's lock.
     """
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._waiting: dict[WorkKind, int] = {"sample": 0, "translate": 0}
+        self._waiting: dict[WorkKind, int] = dict.fromkeys(get_args(WorkKind), 0)
         self._took: dict[WorkKind, tuple[float, float]] = dict.fromkeys(self._waiting, (0.01, 1.0))
         """by kind of work, seconds and the number of pictures generated in them"""
 

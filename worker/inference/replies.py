@@ -16,7 +16,7 @@ from app.core.settings import Settings
 from app.core.store import Store
 from app.services.inference import redis_codec
 from app.services.inference.redis_codec import REDIS_ERRORS
-from serving.protocol import AnyEngine, Array, ExportFlawed, Overloaded
+from serving.protocol import AnyEngine, Array, CriticFile, ExportFlawed, Overloaded
 from serving.thread_priority import use_batch_scheduling
 
 log = get_logger(__name__)
@@ -44,6 +44,7 @@ class Replier:
     def __init__(self, engine: AnyEngine, settings: Settings) -> None:
         self._engine = engine
         self._store = Store(settings.artifacts)
+        self._home = settings.home
         self._redis = redis_codec.connect(settings, retries=1)
         self._waiting: dict[str, Future[Array]] = {}
         self._replier = MicroBatcher(
@@ -98,10 +99,15 @@ class Replier:
 
     def _enqueue(self, export: str, image: Array | None, request: dict[str, Any]) -> Future[Array]:
         path = self._store.path(export)
+        if image is not None and "critic" in request:
+            return self._engine.features(path, image, self._critic(request["critic"]))
         if image is not None:
             return self._engine.translate(path, image, request["direction"], pixels=request["pixels"])
         picks = [(label, index) for label, index in request["picks"]]
         return self._engine.sample(path, picks, seed=request["seed"], temperature=request["temperature"])
+
+    def _critic(self, file: dict[str, str] | None) -> CriticFile | None:
+        return None if file is None else CriticFile(self._home / file["path"], file["sha256"])
 
     def _done(self, id_: str, answers: str, future: Future[Array]) -> None:
         self._waiting.pop(id_, None)

@@ -23,6 +23,7 @@ UPLOAD_LIMITS = {
     "/translate": "max_upload_bytes",
     "/inpaint": "max_upload_bytes",
     "/upscale": "max_upload_bytes",
+    "/features": "max_upload_bytes",
     "/datasets": "max_dataset_bytes",
 }
 """paths that accept files, and the setting that limits all files of a request together"""
