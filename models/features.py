@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models import checkpoint
-from models.build import build_critic
+from models.build import build_critic, build_generator
 from models.export import load_generator, read_header
 from models.games.synthesis import pack
 from models.nets.autoencoder import Autoencoder
@@ -20,11 +20,12 @@ from models.spec.upgrade import read_recipe
 class FeatureExtractor(nn.Module):
     """Pictures [n, channels, side, side] in [-1, 1] -> features [n, f]. Those of a picture depend on it alone."""
 
-    def __init__(self, recipe: Recipe, network: nn.Module) -> None:
-        """`network` is the generator if `recipe.feature_source` is `encoder`, else the critic."""
+    def __init__(self, recipe: Recipe, network: nn.Module, step: int) -> None:
+        """`network` is the generator if `recipe.feature_source` is `encoder`, else the critic, of a training's step."""
         super().__init__()
-        self.recipe = recipe
+        self.recipe, self.step = recipe, step
         self.network = network.eval().requires_grad_(False)
+        set_training_progress(network, step / recipe.budget.steps)
 
     def forward(self, x: Tensor) -> Tensor:
         network = self.network.first if isinstance(self.network, DualCritic) else self.network
@@ -55,14 +56,20 @@ def load_critic(recipe: Recipe, checkpoint_file: Path, sha256: str | None = None
     state = checkpoint.load(checkpoint_file, sha256)
     critic = build_critic(recipe)
     critic.load_state_dict(state["critic"])
-    set_training_progress(critic, state["step"] / recipe.budget.steps)
-    return FeatureExtractor(recipe, critic)
+    return FeatureExtractor(recipe, critic, state["step"])
 
 
 def load_encoder(export: Path) -> FeatureExtractor:
     """Load the encoder of an export. Raises NotAnExport."""
-    recipe, _, generator = load_generator(export)
-    return FeatureExtractor(recipe, generator)
+    recipe, step, generator = load_generator(export)
+    return FeatureExtractor(recipe, generator, step)
+
+
+def with_initial_weights(extractor: FeatureExtractor) -> FeatureExtractor:
+    """Return the extractor as it was before its training, on the same device."""
+    build = build_generator if extractor.recipe.feature_source == "encoder" else build_critic
+    device = next(extractor.parameters()).device
+    return FeatureExtractor(extractor.recipe, build(extractor.recipe), extractor.step).to(device)
 
 
 def recipe_of_export(export: Path) -> Recipe:

@@ -15,6 +15,7 @@ from app.schemas.jobs import EvaluateIn, TrainIn
 from app.schemas.judgements import AnswerIn, JudgementIn
 from bench import gallery
 from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
+from forger.schemas.features import FeaturesOut
 from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from forger.schemas.judgements import HumanFigure, HumanProvenance, JudgementOut
 from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
@@ -125,6 +126,7 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "GET /models`": (VersionOut,),
     "POST /models/{name}@{version}/judgements": (JudgementIn, AnswerIn, JudgementOut, HumanFigure, HumanProvenance),
     "POST /datasets/{name}/nearest": (NearestOut, NearestPicture, TypicalDistance),
+    "POST /features": (FeaturesOut,),
     "GET /datasets`": (DatasetOut,),
     "GET /recipes`": (RecipeOut, DialOut),
 }

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from data.images import Pixels, encode, scatter, sheet, text_sheet
 from data.readers.builtin import Data, Split
 from data.toy import VALID, spell
+from models.features import FeatureExtractor
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
+from models.spec.watch import PROBE
 from worker.evaluation.chunked import downscaled
 from worker.evaluation.comparison import ExampleComparison
 from worker.evaluation.generator_under_test import CannotMeasure, Features, GeneratorUnderTest, Sizes, not_none
@@ -40,12 +42,15 @@ class FullEvaluation:
     lacking: dict[str, str]
     """why a requested figure is missing, by figure"""
     provenance: dict[str, Any]
+    probe: dict[str, Any] | None
+    """the linear probe of the model's features, if it was requested; left out of the report otherwise"""
     picture: bytes | None
     """a PNG: generated pictures beside their nearest training pictures, or outputs beside inputs and targets"""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON report: all fields but the picture."""
-        return {name: value for name, value in self.__dict__.items() if name != "picture"}
+        report = {name: value for name, value in self.__dict__.items() if name != "picture"}
+        return report if self.probe is not None else {name: report[name] for name in report if name != "probe"}
 
 
 def evaluate(
@@ -61,16 +66,18 @@ def evaluate(
     weights: Path | None = None,
     heartbeat: Callable[[], None] = lambda: None,
     only: Collection[str] | None = None,
+    extractor: FeatureExtractor | None = None,
 ) -> FullEvaluation:
     """Measure `generator`, the averaged one in eval mode, with at most `n` generated examples.
 
     They are compared with the test split, or with the training split of a dataset without one; `load` raises
     DatasetMissing for a split that does not exist. `cache` is the folder of stored judges, `weights` the folder that
-    may hold Inception. `only` names the figures to compute; None: all that apply. `heartbeat` is called after each part
-    of the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
+    may hold Inception. `only` names the figures to compute; None: all that apply. `extractor` is needed for the figure
+    `probe`. `heartbeat` is called after each part of the work. Raises CannotMeasure, CannotProbe, DatasetMissing and
+    WeightsMissing.
     """
     plan = plan_metrics(
-        GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, heartbeat)
+        GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, heartbeat, extractor)
     )
     requested = set(plan.names if only is None else only).intersection(plan.names)
     if not requested:
@@ -89,6 +96,7 @@ def evaluate(
         baselines=_baselines(plan, computable),
         lacking=lacking,
         provenance=asdict(plan.provenance) | {"step": step},
+        probe=asdict(plan.test.probe) if PROBE in figures else None,
         picture=None if picture is None else encode(picture),
     )
 

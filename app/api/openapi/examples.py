@@ -10,7 +10,19 @@ from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
 from data.uploads import report as uploads
-from forger.schemas import catalog, compare, experiments, figures, jobs, judgements, lectures, links, nearest, samples
+from forger.schemas import (
+    catalog,
+    compare,
+    experiments,
+    features,
+    figures,
+    jobs,
+    judgements,
+    lectures,
+    links,
+    nearest,
+    samples,
+)
 from forger.schemas.base import Health, Json, Out
 from forger.schemas.dataset_report import Report
 from forger.schemas.specs import TrainSpec
@@ -223,6 +235,7 @@ def _replies() -> list[Out]:
         _judgements(),
         _judgements().data[0],
         _nearest(),
+        features.FeaturesOut(model=f"{MODEL}@1", source="critic", size=3, features=[[0.174, -0.021, 1.3]]),
         catalog.Index(name="forger", version="0.1.0", links={"jobs": "/jobs", "sample": "/sample"}),
         catalog.Version(name="forger", version="0.1.0", python="3.11.7"),
         catalog.Alive(status="ok"),

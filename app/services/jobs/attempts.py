@@ -321,10 +321,11 @@ def finish_evaluation(
     provenance: Mapping[str, Any],
     report: bytes,
     picture: bytes | None = None,
+    probe: Mapping[str, Any] | None = None,
 ) -> None:
     """Store the results of an evaluation, note its figures on the evaluated model's card, and end the job.
 
-    `report` is the whole evaluation as JSON, `picture` a PNG.
+    `report` is the whole evaluation as JSON, `picture` a PNG, `probe` the linear probe if it was measured.
     """
     store = Store(get_settings().artifacts)
     contents = {("evaluation.json", "application/json"): report, ("evaluation.png", "image/png"): picture}
@@ -346,6 +347,8 @@ def finish_evaluation(
         spec = read_spec(_locked_row(session, job_id).spec)
         if isinstance(spec, Evaluate) and spec.weights.model is not None:
             models.write_on_card(session, spec.weights.model, "evaluation", {"job": job_id, **result})
+            if probe is not None:
+                models.write_on_card(session, spec.weights.model, "probe", {"job": job_id, **probe})
         end(session, job_id, fence, JobState.SUCCEEDED, result=result)
 
 

@@ -142,6 +142,7 @@ def test_invalid_form_field_is_refused_naming_it_and_its_value(client: TestClien
         ("/upscale", {"model": "A B"}, "model"),
         ("/upscale", {"quality": "101"}, "quality"),
         ("/inpaint", {"quality": "best"}, "quality"),
+        ("/features", {"format": "csv"}, "format"),
         ("/datasets/digits/nearest", {"n": "0"}, "n"),
         ("/datasets/digits/nearest", {"channels": "2"}, "channels"),
     ]
