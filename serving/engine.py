@@ -311,7 +311,11 @@ class Engine:
 
     def _queue(self, work: _Work) -> deque[Any]:
         """Return the queue of a request's kind."""
-        queues = {"sample": self._samplings, "translate": self._translations, "features": self._extractions}
+        queues: dict[WorkKind, deque[Any]] = {
+            "sample": self._samplings,
+            "translate": self._translations,
+            "features": self._extractions,
+        }
         return queues[work.kind]
 
     def _leave(self, work: _Work, outcome: Array | Exception) -> None:

@@ -139,7 +139,7 @@ class _Sets:
             rows, other = rows[held_out:], rows[:held_out]
         rows, other = rows[:MAX_TRAIN], other[:MAX_TEST]
         classes = int(train.labels.max()) + 1
-        if len(rows) < HELD_OUT or len(other) < 1 or len(train.labels[rows].unique()) < 2:
+        if len(rows) < HELD_OUT or len(other) < 1 or len(torch.bincount(train.labels[rows]).nonzero()) < 2:
             raise CannotProbe("'probe' needs several pictures of at least two classes, and this dataset has fewer.")
         return cls(train.images[rows], train.labels[rows], data.images[other], data.labels[other], classes)
 

@@ -12,8 +12,8 @@ from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from models.spec.training import MAX_STEPS
 from tests.app.api.conftest import Publish
-from tests.support.idempotent_requests import post_with_key
 from tests.support.exports import publish_vivid
+from tests.support.idempotent_requests import post_with_key
 from tests.support.jobs import export_file, make_job
 from tests.support.problems import assert_problem
 from tests.support.zips import picture, zipped

@@ -78,9 +78,9 @@ def test_features_of_a_critic_are_its_last_hidden_layer(client: TestClient, jobs
     (file,) = get_settings().checkpoints(jobs["dcgan"]).glob("step-*.pt")
     critic = build_critic(recipe)
     critic.load_state_dict(checkpoint.load(file)["critic"])
-    seen = prepare(picture.convert("L"), Preparation(16, 1))
+    square = prepare(picture.convert("L"), Preparation(16, 1))
     with torch.no_grad():
-        expected = critic.eval()(torch.from_numpy(seen.copy()).permute(2, 0, 1)[None] / 127.5 - 1).features
+        expected = critic.eval()(torch.from_numpy(square.copy()).permute(2, 0, 1)[None] / 127.5 - 1).features
     assert np.abs(np.array(reply.json()["features"]) - expected.numpy()).max() < 1e-5
 
 

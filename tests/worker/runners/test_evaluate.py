@@ -157,7 +157,7 @@ def test_requested_probe_is_in_the_report_and_on_the_card(
     monkeypatch.setattr(SupervisorLink, "beat", lambda *_, **__: None)  # there is no supervisor
     monkeypatch.setattr(generator_under_test, "QUICK_STEPS", 20)
     monkeypatch.setattr(generator_under_test, "FULL_STEPS", 20)
-    narrow = {"generator": {"width": 8}, "critic": {"width": 8}} if family == "dcgan" else {}
+    narrow: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}} if family == "dcgan" else {}
     reference, source_job = publish_trained(family, "digits", "plain", 3, watch=None, **narrow)
     (checkpoint,) = lifecycle.checkpoints(source_job)
     weights = {"checkpoint": checkpoint.id} if of_checkpoint else {"model": reference}
