@@ -17,7 +17,8 @@ from forger.experiment import Experiment
 from forger.files import archive
 from forger.job import Job, Jobs
 from forger.latent_space import LatentSpace
-from forger.picture import Picture, bytes_of
+from forger.picture import Picture
+from forger.picture_requests import PictureFormat, PictureRequests, file_part
 from forger.replies import Comparison, Dataset, DatasetList, Model, ModelList, ReportedDataset, Version, Versions
 from forger.schemas import catalog
 from forger.schemas.experiments import ExperimentDetail, ExperimentOut, ExperimentPage, ExperimentPlanOut
@@ -41,7 +42,7 @@ PICTURES_PER_SHARD = 20
 """pictures in one shard of a job that translates sent pictures: a finished shard is not repeated after a fault"""
 
 
-class Forger(LatentSpace):
+class Forger(PictureRequests, LatentSpace):
     """A connection to one service.
 
     `url` defaults to FORGER_URL, else the service that runs from FORGER_HOME, else FORGER_HOST and FORGER_PORT, else
@@ -308,7 +309,7 @@ class Forger(LatentSpace):
         *,
         model: str | None = None,
         direction: Literal["a2b", "b2a"] | None = None,
-        format: Literal["png", "jpeg", "webp"] = "png",
+        format: PictureFormat = "png",
         quality: int | None = None,
     ) -> Picture:
         """Translate one picture: a path, a file's bytes, or a Pillow image.
@@ -318,11 +319,8 @@ class Forger(LatentSpace):
 
         >>> forger.translate("photo.jpg", model="cyclegan-day2night").save("night.png")
         """
-        file = ("picture", bytes_of(picture), "application/octet-stream")
-        fields = _without_none(model=model, direction=direction, quality=quality)
-        accept = {"Accept": f"image/{format}"}
-        sent = {"data": fields, "files": {"file": file}, "headers": accept}
-        return Picture.of(self._connection.request("POST", "/translate", **sent))
+        files = {"file": file_part(picture)}
+        return self._drawn("/translate", files, format, model=model, direction=direction, quality=quality)
 
     def fetch(self, href: str) -> Picture:
         """Fetch the picture at a link of a reply, such as a comparison."""
@@ -469,7 +467,7 @@ class Forger(LatentSpace):
         >>> forger.nearest("digits", sample.data).data[0].distance
         """
         fields = {field: str(value) for field, value in _without_none(n=n, channels=channels).items()}
-        sent = {"data": fields, "files": {"file": ("picture", bytes_of(picture), "application/octet-stream")}}
+        sent = {"data": fields, "files": {"file": file_part(picture)}}
         return self._connection.read(NearestOut, f"/datasets/{_path_segment(name)}/nearest", "POST", **sent)
 
     def delete_dataset(self, name: str) -> None:

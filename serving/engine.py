@@ -8,19 +8,20 @@ runs: each picture has its own latent, and only batch sizes whose outputs are bi
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
 
 from models.export import export_checkpoint, load_export
 from models.spec.recipe import Recipe
+from serving.features import LoadedExtractor
 from serving.loaded import MAX_BATCHED_PIXELS, PICTURES_PER_TURN, Code, Item, LoadedModel
-from serving.protocol import Array, Backlog, Direction, ExportFlawed, Pick, WorkKind, queue_weight
+from serving.protocol import Array, Backlog, CriticFile, Direction, ExportFlawed, Pick, WorkKind, queue_weight
 from serving.thread_priority import use_batch_scheduling
 
 
@@ -67,7 +68,23 @@ class _Translation:
         return (self.path, self.direction, self.image.shape) == (other.path, other.direction, other.image.shape)
 
 
-_Work = _Sampling | _Translation
+@dataclass(eq=False)
+class _Extraction:
+    path: Path
+    pictures: Array
+    critic: CriticFile | None
+    future: Future[Array] = field(default_factory=Future)
+    parts: list[Array] = field(default_factory=list)
+    kind: ClassVar[WorkKind] = "features"
+
+    @property
+    def remaining(self) -> int:
+        """Number of pictures whose features are not computed yet."""
+        return len(self.pictures) - len(self.parts)
+
+
+_Work = _Sampling | _Translation | _Extraction
+L = TypeVar("L", LoadedModel, LoadedExtractor)
 
 
 class Engine:
@@ -97,10 +114,11 @@ class Engine:
         self._threads = threads or torch.get_num_threads()
         self._memory = memory
         self._flaw = flaw
-        self._models: OrderedDict[Path, LoadedModel] = OrderedDict()
+        self._models: OrderedDict[Hashable, LoadedModel | LoadedExtractor] = OrderedDict()
         self._change = threading.Condition()
         self._samplings: deque[_Sampling] = deque()
         self._translations: deque[_Translation] = deque()
+        self._extractions: deque[_Extraction] = deque()
         self._backlog = Backlog(bound)
         self._has_cancelled = False
         """whether a future was cancelled since the queue was last cleaned"""
@@ -146,6 +164,13 @@ class Engine:
         pixels = max(pixels, image.shape[0] * image.shape[1])
         return self._enter(_Translation(path, image, direction, pixels, queue_weight(image, pixels)))
 
+    def features(self, path: Path, pictures: Array, critic: CriticFile | None) -> Future[Array]:
+        """Queue the pictures, uint8 [n, side, side, channels], and return the future of their features float32 [n, f].
+
+        They are the critic's, or without one those of the encoder that the export holds. Raises Overloaded.
+        """
+        return self._enter(_Extraction(path, pictures, critic))
+
     def check(self) -> None:
         """Raise Overloaded if the queue has no room for one more picture."""
         with self._change:
@@ -166,8 +191,7 @@ class Engine:
             self._closed = True
             self._change.notify()
         self._thread.join()
-        waiting: list[_Work] = [*self._samplings, *self._translations]
-        for work in waiting:
+        for work in self._waiting():
             work.future.cancel()
 
     def _enter(self, work: _Work) -> Future[Array]:
@@ -176,10 +200,7 @@ class Engine:
                 raise RuntimeError("The engine is closed.")
             self._backlog.check(work.remaining)
             self._backlog.enter(work.kind, work.remaining)
-            if isinstance(work, _Sampling):
-                self._samplings.append(work)
-            else:
-                self._translations.append(work)
+            self._queue(work).append(work)
             self._change.notify()
         work.future.add_done_callback(self._note_cancelled)
         return work.future
@@ -198,10 +219,12 @@ class Engine:
                 self._sample_turn()
             if self._translations:
                 self._translate_turn()
+            if self._extractions:
+                self._extract_turn()
 
     def _wait(self) -> bool:
         with self._change:
-            self._change.wait_for(lambda: self._closed or self._samplings or self._translations)
+            self._change.wait_for(lambda: self._closed or self._waiting())
             if self._has_cancelled:
                 # Reset first: a request cancelled from here on sets the flag again.
                 self._has_cancelled = False
@@ -209,8 +232,7 @@ class Engine:
             return not self._closed
 
     def _drop_cancelled(self) -> None:
-        waiting: list[_Work] = [*self._samplings, *self._translations]
-        for work in waiting:
+        for work in self._waiting():
             if work.future.cancelled():
                 self._remove(work)
 
@@ -290,6 +312,36 @@ class Engine:
             self._measure(work.kind, work.seconds, work.remaining)
             self._leave(work, result)
 
+    def _extract_turn(self) -> None:
+        """Compute the features of one picture of the oldest request."""
+        with self._change:
+            work = self._extractions[0]
+        try:
+            extractor = self._extractor(work.path, work.critic)
+            began = time.monotonic()
+            features = extractor.features(work.pictures[len(work.parts)])
+        except Exception as error:  # as above
+            self._leave(work, error)
+            return
+        self._measure(work.kind, time.monotonic() - began, 1)
+        with self._change:
+            self._backlog.leave(work.kind, 1)
+            work.parts.append(features)
+        if not work.remaining:
+            self._leave(work, np.stack(work.parts))
+
+    def _waiting(self) -> list[_Work]:
+        return [*self._samplings, *self._translations, *self._extractions]
+
+    def _queue(self, work: _Work) -> deque[Any]:
+        """Return the queue of a request's kind."""
+        queues: dict[WorkKind, deque[Any]] = {
+            "sample": self._samplings,
+            "translate": self._translations,
+            "features": self._extractions,
+        }
+        return queues[work.kind]
+
     def _leave(self, work: _Work, outcome: Array | Exception) -> None:
         with self._change:
             self._remove(work)
@@ -302,10 +354,7 @@ class Engine:
 
     def _remove(self, work: _Work) -> None:
         """Remove the request from the queue. The caller holds the lock."""
-        if isinstance(work, _Sampling):
-            self._samplings.remove(work)
-        else:
-            self._translations.remove(work)
+        self._queue(work).remove(work)
         self._backlog.leave(work.kind, work.remaining)
 
     def _measure(self, kind: WorkKind, seconds: float, pictures: int) -> None:
@@ -313,14 +362,23 @@ class Engine:
             self._backlog.measure(kind, seconds, pictures)
 
     def _model(self, path: Path) -> LoadedModel:
-        if path not in self._models:
+        return self._loaded(path, path, lambda: LoadedModel(load_export(path), self._device, self._threads))
+
+    def _extractor(self, path: Path, critic: CriticFile | None) -> LoadedExtractor:
+        key = "features", path, critic
+        return self._loaded(key, path, lambda: LoadedExtractor(path, critic, self._device, self._threads))
+
+    def _loaded(self, key: Hashable, path: Path, load: Callable[[], L]) -> L:
+        """Return what is in memory under the key, or load it from an export; the oldest make room for it."""
+        model = self._models.get(key)
+        if model is None:
             if (how := self._flaw(path.name)) is not None:
                 raise ExportFlawed(path.name, how)
-            self._models[path] = LoadedModel(load_export(path), self._device, self._threads)
-        self._models.move_to_end(path)
+            model = self._models[key] = load()
+        self._models.move_to_end(key)
         while len(self._models) > 1 and sum(model.bytes for model in self._models.values()) > self._memory:
             self._models.popitem(last=False)
-        return self._models[path]
+        return cast(L, model)
 
 
 def _deal(wanted: Sequence[int], total: int) -> list[int]:

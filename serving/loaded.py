@@ -65,7 +65,7 @@ class LoadedModel:
         for network in self.networks.values():
             fuse_batch_norms(network)
         weights = sum(count_parameters(network) for network in self.networks.values())
-        self.bytes = sum(_bytes_of(network) for network in self.networks.values())
+        self.bytes = sum(bytes_of(network) for network in self.networks.values())
         self.threads = 1 if self.recipe.decodes and weights < SINGLE_THREAD_WEIGHTS else threads
         self._tile = tile_side(export.recipe) if export.recipe.translates else 0
         self._batch_is_exact: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
@@ -191,7 +191,7 @@ def _padded_rows(rows: Tensor, start: int, size: int) -> Tensor:
     return part if len(part) == size else part[torch.arange(size).clamp(max=len(part) - 1)]
 
 
-def _bytes_of(network: nn.Module) -> int:
+def bytes_of(network: nn.Module) -> int:
     """Return the bytes of the network's weights and buffers."""
     return sum(tensor.numel() * tensor.element_size() for tensor in chain(network.parameters(), network.buffers()))
 

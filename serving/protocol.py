@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from numpy.typing import NDArray
 
@@ -11,13 +12,21 @@ from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
 Direction = Literal["a2b", "b2a"]
-WorkKind = Literal["sample", "latents", "translate"]
+WorkKind = Literal["sample", "latents", "translate", "features"]
 Pick = tuple[int | None, int]
 """one requested picture: its class (None for models without classes), and its number under the request's seed"""
 PICTURE_PIXELS = 128 * 128
 """pixels of a translation that count as one picture in the queue's bound"""
 MEASUREMENT_DECAY = 0.9
 """factor by which each new measurement reduces the weight of older ones"""
+
+
+@dataclass(frozen=True)
+class CriticFile:
+    """The checkpoint that holds a version's critic, which an export has not."""
+
+    path: Path
+    sha256: str
 
 
 class Overloaded(Exception):
@@ -68,6 +77,12 @@ class AnyEngine(Protocol):
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """Translate uint8 [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
 
+    def features(self, path: Path, pictures: Array, critic: CriticFile | None) -> Future[Array]:
+        """Return the features float32 [n, f] of pictures uint8 [n, side, side, channels].
+
+        They are the critic's, or without one those of the encoder that the export holds. Raises Overloaded.
+        """
+
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Write the export of a checkpoint to `out`."""
 
@@ -93,7 +108,7 @@ class Backlog:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._waiting: dict[WorkKind, int] = {"sample": 0, "latents": 0, "translate": 0}
+        self._waiting: dict[WorkKind, int] = dict.fromkeys(get_args(WorkKind), 0)
         self._took: dict[WorkKind, tuple[float, float]] = dict.fromkeys(self._waiting, (0.01, 1.0))
         """by kind of work, seconds and the number of pictures generated in them"""
 

@@ -49,6 +49,8 @@ MAX_NEAREST = 20
 """training pictures that one search for the nearest returns"""
 MAX_SEARCHED_BYTES = 1 << 30
 """bytes of a dataset's pictures, at the side that is compared, that are searched"""
+MAX_FEATURE_PICTURES = 64
+"""pictures of one request for features"""
 MAX_HEAD_BYTES = 64 << 10
 """bytes of an address with its headers, and of the text between two parts of a body"""
 HEAD_TIMEOUT_S = 30

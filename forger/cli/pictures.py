@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 
 Out = Annotated[Path, typer.Option("-o", "--output", help="The file to write; - for standard output.")]
+Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP; default 90.")]
 Model = Annotated[
     str | None,
     typer.Option(help="name or name@version; default: the newest suitable model.", autocompletion=complete.models),
@@ -93,7 +94,7 @@ def translate(
     direction: Annotated[
         Literal["a2b", "b2a"] | None, typer.Option(help="Direction, for models trained both ways; default a2b.")
     ] = None,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP; default 90.")] = None,
+    quality: Quality = None,
 ) -> None:
     """Translate, enlarge or complete pictures: `forger translate photo.jpg -o night.jpg`.
 
@@ -110,9 +111,19 @@ def translate(
         _require_other([photo], output)
         output.mkdir(parents=True, exist_ok=True)
         output /= f"{photo.stem}.png"
-    chosen, forger = value_by_ending(output, TRANSLATED_FORMATS), common.client(ctx)
+    chosen, forger = translated_format(output), common.client(ctx)
     drawn = forger.translate(photo, model=model, direction=direction, format=chosen, quality=quality)
     save_picture(drawn, output, f"{photo.name} by {drawn.model}")
+    print_remarks(drawn)
+
+
+def translated_format(output: Path) -> TranslatedFormat:
+    """Return the format of a translated picture by the file's ending. Raises Refusal."""
+    return value_by_ending(output, TRANSLATED_FORMATS)
+
+
+def print_remarks(drawn: "Picture") -> None:
+    """Print the service's notes on a translation, and a line if the model's training was troubled."""
     if drawn.note is not None:
         typer.echo(drawn.note, err=True)
     _print_trouble(drawn)

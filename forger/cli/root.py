@@ -15,6 +15,7 @@ from forger.cli import (
     experiments,
     jobs,
     latent,
+    model_inputs,
     model_jobs,
     models,
     pictures,
@@ -43,6 +44,9 @@ cli.command("sample")(pictures.sample)
 cli.command("interpolate", no_args_is_help=True)(latent.interpolate)
 cli.add_typer(latent.group, name="latent")
 cli.command("translate", no_args_is_help=True)(pictures.translate)
+cli.command("inpaint", no_args_is_help=True)(model_inputs.inpaint)
+cli.command("upscale", no_args_is_help=True)(model_inputs.upscale)
+cli.command("features", no_args_is_help=True)(model_inputs.features)
 cli.command("generate", no_args_is_help=True)(model_jobs.generate)
 cli.command("translate-dataset", no_args_is_help=True)(model_jobs.translate_dataset)
 cli.add_typer(models.group, name="models")

@@ -11,7 +11,14 @@ from pydantic_core import PydanticCustomError
 from models.spec.base import PluginUsed, Spec
 from models.spec.data import DataSpec, Images, Points, Sequences
 from models.spec.games import GameSpec, Paired, Reconstruction, Synthesis
-from models.spec.nets import CriticSpec, GeneratorSpec, TranslatingGenerator, padded_side
+from models.spec.nets import (
+    CriticSpec,
+    DcganAutoencoder,
+    GeneratorSpec,
+    MlpAutoencoder,
+    TranslatingGenerator,
+    padded_side,
+)
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.rules import RULES
@@ -118,6 +125,13 @@ class Recipe(Spec):
     def decodes(self) -> bool:
         """Whether it turns latent vectors into examples, drawn from noise or given."""
         return self.game.kind in ("synthesis", "reconstruction")
+
+    @property
+    def feature_source(self) -> Literal["encoder", "critic"] | None:
+        """The network that turns one picture into features; None if it judges two at a time, or no pictures."""
+        if not (self.decodes and isinstance(self.data, Images)):
+            return None
+        return "encoder" if isinstance(self.generator, MlpAutoencoder | DcganAutoencoder) else "critic"
 
     @property
     def translates(self) -> bool:

@@ -68,6 +68,8 @@ class FigureInfo:
     """citation of the paper that introduced it; empty for textbook figures"""
 
 
+PROBE = "probe"
+"""the figure that is measured only if it is requested by its name: it needs the model's critic or encoder"""
 _IMPROVED = "Kynkäänniemi et al. 2019, arXiv:1904.06991"
 _RELIABLE = "Naeem et al. 2020, arXiv:2002.09797"
 _TRICKS = "Salimans et al. 2016, arXiv:1606.03498"
@@ -125,6 +127,11 @@ FIGURES: MappingProxyType[str, FigureInfo] = MappingProxyType(
         ),
         "psnr": FigureInfo("peak signal-to-noise ratio, dB", "high"),
         "ssim": FigureInfo("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),
+        PROBE: FigureInfo(
+            "accuracy of a linear classifier on the model's features",
+            "high",
+            "Radford et al. 2016, arXiv:1511.06434; Alain and Bengio 2017, arXiv:1610.01644",
+        ),
         "valid": FigureInfo("share of valid strings", "high"),
         "distinct": FigureInfo("share of different strings", "high", "after Li et al. 2016, arXiv:1510.03055"),
     }

@@ -19,6 +19,7 @@ from app.schemas.samples import DecodeIn
 from bench import gallery
 from forger.schemas.arithmetic import ArithmeticOut, CodeOut, TermOut
 from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
+from forger.schemas.features import FeaturesOut
 from forger.schemas.interpolations import InterpolationOut
 from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from forger.schemas.judgements import HumanFigure, HumanProvenance, JudgementOut
@@ -133,6 +134,7 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "GET /models`": (VersionOut,),
     "POST /models/{name}@{version}/judgements": (JudgementIn, AnswerIn, JudgementOut, HumanFigure, HumanProvenance),
     "POST /datasets/{name}/nearest": (NearestOut, NearestPicture, TypicalDistance),
+    "POST /features": (FeaturesOut,),
     "GET /datasets`": (DatasetOut,),
     "GET /recipes`": (RecipeOut, DialOut),
 }

@@ -36,6 +36,7 @@ def write_files(folder: Path) -> None:
     (folder / "examples").symlink_to(CHECKOUT / "examples")
     (folder / "ring.json").write_text(with_few_json_steps(blocks("json")[0]))
     Image.merge("LA", (image, image.point(lambda level: 255 * (level > 20)))).save(folder / "hole.png")
+    Image.linear_gradient("L").resize(image.size).point(lambda level: 255 * (level > 99)).save(folder / "mask.png")
     for name in ("cats", "dogs"):
         (folder / "pets" / name).mkdir(parents=True)
         for number in range(6):

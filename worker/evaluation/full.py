@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from data.images import Pixels, encode, scatter, sheet, text_sheet
 from data.readers.builtin import Data, Split
 from data.toy import VALID, spell
+from models.features import FeatureExtractor
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
+from models.spec.watch import PROBE
 from worker.evaluation.chunked import downscaled
 from worker.evaluation.comparison import ExampleComparison
 from worker.evaluation.curve import MAX_CURVE_EXAMPLES, fidelity_curve
@@ -43,12 +45,14 @@ class FullEvaluation:
     provenance: dict[str, Any]
     curve: dict[str, Any] | None
     """precision, recall and Frechet distance over temperatures and thresholds of truncation, if requested"""
+    probe: dict[str, Any] | None
+    """the linear probe of the model's features, if it was requested"""
     picture: bytes | None
     """a PNG: generated pictures beside their nearest training pictures, or outputs beside inputs and targets"""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON report: all fields but the picture, and without a curve that was not requested."""
-        left_out = {"picture"} if self.curve else {"picture", "curve"}
+        """Return the JSON report: all fields but the picture, without a curve or probe that was not requested."""
+        left_out = {"picture"} | {name for name in ("curve", "probe") if getattr(self, name) is None}
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
 
@@ -66,17 +70,19 @@ def evaluate(
     heartbeat: Callable[[], None] = lambda: None,
     only: Collection[str] | None = None,
     curve: bool = False,
+    extractor: FeatureExtractor | None = None,
 ) -> FullEvaluation:
     """Measure `generator`, the averaged one in eval mode, with at most `n` generated examples.
 
     They are compared with the test split, or with the training split of a dataset without one; `load` raises
     DatasetMissing for a split that does not exist. `cache` is the folder of stored judges, `weights` the folder that
     may hold Inception. `only` names the figures to compute; None: all that apply. `curve`: whether a generator
-    that draws pictures from noise also gets its curve of fidelity (`fidelity_curve`). `heartbeat` is called after each
-    part of the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
+    that draws pictures from noise also gets its curve of fidelity (`fidelity_curve`). `extractor` is needed for the
+    figure `probe`. `heartbeat` is called after each part of the work. Raises CannotMeasure, CannotProbe, DatasetMissing
+    and WeightsMissing.
     """
     plan = plan_metrics(
-        GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, heartbeat)
+        GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, heartbeat, extractor)
     )
     requested = set(plan.names if only is None else only).intersection(plan.names)
     if not requested:
@@ -98,6 +104,7 @@ def evaluate(
         lacking=lacking,
         provenance=asdict(plan.provenance) | {"step": step},
         curve=_curve(plan) if curve and "curve" not in lacking else None,
+        probe=asdict(plan.test.probe) if PROBE in figures else None,
         picture=None if picture is None else encode(picture),
     )
 

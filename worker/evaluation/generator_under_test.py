@@ -17,6 +17,7 @@ from data.batches import as_bytes, scaled
 from data.readers.base import Heartbeat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.errors import JobFailure
+from models.features import FeatureExtractor
 from models.games.paired import PairedExamples
 from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
@@ -26,6 +27,7 @@ from worker.evaluation.chunked import GENERATED_PIXELS, chunk_size, chunks, down
 from worker.evaluation.inception import read_inception
 from worker.evaluation.judge import BATCH_SIZE, FULL_STEPS, QUICK_STEPS, trained_judge
 from worker.evaluation.metrics.neighbours import typical_spacing
+from worker.evaluation.probe import Probe, measure_probe
 from worker.evaluation.stacked_mnist_judge import trained_stacked_judge
 
 MAX_JUDGE_EPOCHS = 30
@@ -154,6 +156,8 @@ class GeneratorUnderTest:
     """the folder that may hold Inception"""
     heartbeat: Heartbeat = no_heartbeat
     """called after each part of the work; an exception that it raises ends the evaluation"""
+    extractor: FeatureExtractor | None = None
+    """the network whose features are probed; None: none is"""
 
     @cached_property
     def train(self) -> Data:
@@ -187,6 +191,12 @@ class GeneratorUnderTest:
     def network(self) -> FeatureNetwork:
         """The feature network that compares pictures."""
         return self.judge if self.features == "own" else read_inception(self.weights)
+
+    @cached_property
+    def probe(self) -> Probe:
+        """The linear probe of the extractor. Raises CannotProbe."""
+        assert self.extractor is not None
+        return measure_probe(self.extractor, self.train, self._reference, self.seed, self.heartbeat)
 
     @property
     def mark(self) -> str:

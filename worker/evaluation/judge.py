@@ -86,7 +86,7 @@ def trained_judge(
     judge = _new_judge(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
     path = None if cache is None else cache / f"judge-{_content_hash(pictures, labels, steps)}.pt"
     if path is None or not _load(judge, path):
-        with _on_one_thread():
+        with on_one_thread():
             for _ in _train(judge, pictures, labels, steps):
                 heartbeat()
         if path is not None:
@@ -158,7 +158,7 @@ def _new_judge(channels: int, classes: int) -> Judge:
 
 
 @contextmanager
-def _on_one_thread() -> Iterator[None]:
+def on_one_thread() -> Iterator[None]:
     """Compute on one thread inside the block: several threads would sum in another order and round differently."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

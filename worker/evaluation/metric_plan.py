@@ -14,6 +14,7 @@ from torch import Tensor
 from data.batches import scaled
 from data.readers.builtin import Split
 from data.toy import VALID
+from models.spec.watch import PROBE
 from worker.evaluation.chunked import chunk_size, chunks, downscaled, evenly_spaced
 from worker.evaluation.comparison import ComparisonKind, ExampleComparison, comparisons
 from worker.evaluation.generator_under_test import GeneratorUnderTest, not_none
@@ -211,6 +212,10 @@ METRICS = (
     Metric(
         ("intra_diversity",), lambda c: _by_class(intra_diversity, c, c.generated.features, c.real.features),
         FROM_NOISE, when=_has_two_per_class,
+    ),
+    Metric(
+        (PROBE,), lambda c: c.test.probe.accuracy.value, frozenset({"sampled", "reconstructed"}),
+        when=lambda c: c.test.extractor is not None, single=True,
     ),
     *TARGET_METRICS,
     Metric(("divergence",), lambda c: divergence(c.generated.rows, c.mixture), OF_POINTS, OF_POINTS),

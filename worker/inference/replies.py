@@ -19,7 +19,7 @@ from app.core.settings import Settings
 from app.core.store import Store
 from app.services.inference import redis_codec
 from app.services.inference.redis_codec import REDIS_ERRORS
-from serving.protocol import AnyEngine, Array, ExportFlawed, Overloaded
+from serving.protocol import AnyEngine, Array, CriticFile, ExportFlawed, Overloaded
 from serving.thread_priority import use_batch_scheduling
 
 log = get_logger(__name__)
@@ -47,6 +47,7 @@ class Replier:
     def __init__(self, engine: AnyEngine, settings: Settings) -> None:
         self._engine = engine
         self._store = Store(settings.artifacts)
+        self._home = settings.home
         self._redis = redis_codec.connect(settings, retries=1)
         self._waiting: dict[str, Future[Array]] = {}
         self._replier = MicroBatcher(
@@ -103,6 +104,8 @@ class Replier:
         path = self._store.path(export)
         if array is None:
             return self._draw(path, request)
+        if "critic" in request:
+            return self._engine.features(path, array, self._critic(request["critic"]))
         if "direction" in request:
             return self._engine.translate(path, array, request["direction"], pixels=request["pixels"])
         weights = request["weights"]
@@ -113,6 +116,9 @@ class Replier:
         picks = [(label, index) for label, index in request["picks"]]
         seed, temperature = request["seed"], request["temperature"]
         return draw(path, picks, seed=seed, temperature=temperature, truncation=request.get("truncation"))
+
+    def _critic(self, file: dict[str, str] | None) -> CriticFile | None:
+        return None if file is None else CriticFile(self._home / file["path"], file["sha256"])
 
     def _done(self, id_: str, answers: str, future: Future[Array]) -> None:
         self._waiting.pop(id_, None)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from app.core.settings import get_settings
 from app.services.job_spec import Evaluate
 from app.services.jobs import attempts
+from app.services.models.source_weights import CRITIC_FILE, SOURCE_FILE
 from app.services.views import JobView
+from models.spec.watch import PROBE
 from worker.runners import inputs
 from worker.runners.inputs import load_data
 from worker.runners.memory import memory_advice
@@ -18,6 +20,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
     from torch import nn
 
     from data.readers.builtin import Data, Split
+    from models.features import FeatureExtractor
     from models.spec.recipe import Recipe
 
 
@@ -45,6 +48,7 @@ class EvaluateRunner:
         device = agree_numerics(self._job, self._fence).device
         self._beat()
         recipe, step, generator = self._generator()
+        extractor = self._extractor(recipe, step, generator)
         self._beat()
         evaluation = evaluate(
             recipe,
@@ -59,6 +63,7 @@ class EvaluateRunner:
             heartbeat=self._beat,
             only=spec.figures,
             curve=spec.curve,
+            extractor=extractor and extractor.to(device),
         )
         report = json.dumps(null_if_not_finite(evaluation.as_dict()), indent=2).encode()
         figures = null_if_not_finite(evaluation.figures)
@@ -70,6 +75,7 @@ class EvaluateRunner:
             report,
             evaluation.picture,
             null_if_not_finite(evaluation.curve),
+            evaluation.probe,
         )
 
     def _generator(self) -> "tuple[Recipe, int, nn.Module]":
@@ -81,6 +87,21 @@ class EvaluateRunner:
         if weights.model is not None:
             return load_generator(path)
         return self._spec.recipe, *load_averaged(self._spec.recipe, path, self._beat)
+
+    def _extractor(self, recipe: "Recipe", step: int, generator: "nn.Module") -> "FeatureExtractor | None":
+        """Return the network whose features are probed; None if no probe is requested. Raises WeightsDamaged."""
+        from models.checkpoint import DamagedCheckpoint
+        from models.features import FeatureExtractor, load_critic
+
+        if PROBE not in (self._spec.figures or ()):
+            return None
+        if recipe.feature_source == "encoder":
+            return FeatureExtractor(recipe, generator, step)
+        file = SOURCE_FILE if self._spec.weights.model is None else CRITIC_FILE
+        try:
+            return load_critic(recipe, get_settings().checkpoints(self._job.id) / file)
+        except DamagedCheckpoint as error:
+            raise inputs.WeightsDamaged("The critic that this job uses is damaged. Create the job again.") from error
 
     def _load(self, split: "Split") -> "Data":
         return load_data(self._spec.recipe.data, split, self._beat)

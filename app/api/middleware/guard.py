@@ -19,8 +19,14 @@ from app.core.limits import MAX_QUERY_PARAMETERS
 from app.core.settings import Settings
 from app.services import links
 
-UPLOAD_LIMITS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
-"""paths that accept a file, and the setting that limits it"""
+UPLOAD_LIMITS = {
+    "/translate": "max_upload_bytes",
+    "/inpaint": "max_upload_bytes",
+    "/upscale": "max_upload_bytes",
+    "/features": "max_upload_bytes",
+    "/datasets": "max_dataset_bytes",
+}
+"""paths that accept files, and the setting that limits all files of a request together"""
 MULTIPART_MARGIN = 64 << 10
 """bytes that a multipart body may have in addition to its file: boundaries, headers and small fields"""
 _REQUEST_ID_HEADER = REQUEST_ID.lower().encode()

@@ -21,7 +21,7 @@ TAGS = {
     "jobs": "Train, evaluate, generate and translate; follow, pause, extend and delete jobs.",
     "experiments": "Many jobs by one request, summarised over their seeds.",
     "compare": "Several jobs compared.",
-    "inference": "Draw from a model, and translate pictures.",
+    "inference": "Draw from a model; translate, enlarge, complete and describe pictures.",
     "models": "Published models and their versions.",
     "catalogue": "Recipe families, datasets and limits.",
     "session": "A cookie in place of the key, for browsers.",
@@ -38,6 +38,9 @@ SCHEMA_NAMES = {
     "Listed_list_str__": "ListedGroups",
     "Listed_str_": "ListedNames",
     "Body_translatePicture": "TranslateForm",
+    "Body_upscalePicture": "UpscaleForm",
+    "Body_inpaintPicture": "InpaintForm",
+    "Body_computeFeatures": "FeaturesForm",
     "Body_findNearestPictures": "NearestForm",
 }
 """public names of schemas whose class names are not unique or come from FastAPI"""

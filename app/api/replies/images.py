@@ -4,8 +4,9 @@ import asyncio
 import base64
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from anyio import CapacityLimiter, to_thread
 from numpy.typing import NDArray
 
 from app.core.concurrency import Limiter
-from app.core.errors import FieldError, Invalid, TooLarge
+from app.core.errors import FieldError, ForgerError, Invalid, TooLarge
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from data.images import encode
@@ -68,6 +69,16 @@ def _decoded(
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
     pixels, notes = sandbox.run(read_untrusted.decode, data, channels, settings.max_pixels, masked)
     return pixels, notes
+
+
+@contextmanager
+def pointing_at(pointer: str) -> Iterator[None]:
+    """Let the refusals of a picture that is read inside the block point at its part of the form."""
+    try:
+        yield
+    except ForgerError as error:
+        error.errors = tuple(FieldError(pointer, refused.message) for refused in error.errors)
+        raise
 
 
 def enlarge(pictures: Array, scale: int) -> Array:

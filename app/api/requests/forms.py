@@ -1,7 +1,8 @@
 """Read multipart forms with bounds before FastAPI does, and word refusals."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from fastapi import Request, Response
@@ -83,13 +84,16 @@ class FormRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle, fields = super().get_route_handler(), accepted_input(self)["body"]
+        files = most_files(fields)
 
         async def read(request: Request) -> Response:
             await require_form(request)
-            form = await BoundedFormParser(request.headers, request.stream(), SEND_MANY_HINT).parse()
+            form = await BoundedFormParser(
+                request.headers, request.stream(), SEND_MANY_HINT, sum(files.values())
+            ).parse()
             try:
                 require_known(field_values(form), fields)
-                require_once(form)
+                require_once(form, {name for name, most in files.items() if most > 1})
                 # request.form() caches its result here.
                 request._form = form
                 return await handle(request)
@@ -113,9 +117,19 @@ def field_values(form: FormData) -> list[tuple[str, str]]:
     return [(name, part if isinstance(part, str) else part.filename or "") for name, part in form.multi_items()]
 
 
-def require_once(form: FormData) -> None:
-    """Raise Invalid if a field occurs twice."""
-    names = [name for name, _ in form.multi_items()]
+def most_files(schema: Mapping[str, Any]) -> dict[str, int]:
+    """Return the fields of a form's schema that are files, each with its greatest number of them."""
+    by_name = {name: field.get("items", field) for name, field in schema.get("properties", {}).items()}
+    return {
+        name: schema["properties"][name].get("maxItems", 1)
+        for name, field in by_name.items()
+        if "contentMediaType" in field
+    }
+
+
+def require_once(form: FormData, repeatable: Collection[str] = ()) -> None:
+    """Raise Invalid if a field occurs twice that is not `repeatable`."""
+    names = [name for name, _ in form.multi_items() if name not in repeatable]
     for name in names:
         if names.count(name) > 1:
             sentence = "The field is there twice: send it once."

@@ -88,6 +88,7 @@ FIXED_LIMITS = (
     ),
     ("rounds", limits.MAX_ROUNDS, "rounds", "Most rounds of judgements of one version of a model."),
     ("nearest", limits.MAX_NEAREST, "pictures", "Most training pictures that one search for the nearest returns."),
+    ("featured", limits.MAX_FEATURE_PICTURES, "pictures", "Most pictures of one request for features."),
     (
         "searched_bytes",
         limits.MAX_SEARCHED_BYTES,

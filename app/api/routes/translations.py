@@ -1,11 +1,12 @@
-"""Serve POST /translate: translate one picture."""
+"""Serve POST /translate, /upscale and /inpaint: translate, enlarge or complete one picture."""
 
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import Future
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Header, Request, Response, UploadFile
 
 from app.api.deps import InferenceDep, SandboxDep, SettingsDep, negotiate
 from app.api.headers import header_docs
@@ -15,9 +16,13 @@ from app.api.replies import images, picture_recipes
 from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import on_imaging_thread
 from app.api.requests.forms import FormRoute
+from app.core.sandbox.parent import Sandbox
+from app.core.settings import Settings
 from app.schemas.samples import Reference
 from app.services.inference import translation
-from app.services.inference.service import health_header
+from app.services.inference.service import INPAINTING, UPSCALING, Inference, health_header
+from app.services.views import VersionView
+from serving.protocol import Direction
 
 router = APIRouter(tags=["inference"], route_class=FormRoute)
 
@@ -25,27 +30,95 @@ MEDIA = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
 """formats by the media type in Accept"""
 
 
-@router.post(
-    "/translate",
-    response_class=Response,
-    responses=refusal_responses(404, 406, 409, 429, 503)
-    | {
-        200: {
-            "content": {media: {} for media in MEDIA},
-            "headers": header_docs("X-Forger-Model", "Forger-Health", "Forger-Note"),
-        }
-    },
-)
-async def translate_picture(
+Picture = Annotated[UploadFile, File(description="PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM.")]
+Model = Annotated[Reference | None, Form()]
+RESPONSES: dict[int | str, dict[str, Any]] = refusal_responses(404, 406, 409, 429, 503) | {
+    200: {
+        "content": {media: {} for media in MEDIA},
+        "headers": header_docs("X-Forger-Model", "Forger-Health", "Forger-Note"),
+    }
+}
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """A request with a picture, and what is needed to reply with another."""
+
+    request: Request
+    inference: Inference
+    sandbox: Sandbox
+    settings: Settings
+    media: str
+    """the media type of the reply"""
+    quality: int
+
+    async def read(self, file: UploadFile, channels: int, *, masked: bool = False) -> tuple[images.Array, list[str]]:
+        """Read a picture as `images.decode_upload` does."""
+        return await images.decode_upload(self.sandbox, file.file, channels, self.settings, masked=masked)
+
+    async def read_input(
+        self, file: UploadFile, version: VersionView, *, masked: bool
+    ) -> tuple[images.Array, list[str]]:
+        """Read a picture that a version is to translate, with notes. Raises Busy, Invalid if it is too large."""
+        await self.inference.admit()
+        image, notes = await self.read(file, translation.channels_of(version.recipe), masked=masked)
+        translation.require_room(image, version.recipe, version.reference, self.settings.max_pixels)
+        return image, [*notes, *translation.notes(image, version.recipe)]
+
+    async def translate(self, file: UploadFile, version: VersionView, direction: Direction = "a2b") -> Response:
+        """Reply with the translation of a picture."""
+        image, notes = await self.read_input(file, version, masked=version.recipe.fills_holes)
+        parts = await on_imaging_thread(translation.split_alpha, image, version.recipe, version.reference)
+        return await self.reply(version, *parts, notes, direction)
+
+    async def reply(
+        self,
+        version: VersionView,
+        shown: images.Array,
+        alpha: images.Array | None,
+        notes: Sequence[str],
+        direction: Direction = "a2b",
+    ) -> Response:
+        """Run the network on `shown`, join the result with `alpha`, and reply with the picture."""
+        name = version.reference
+
+        def encoded(drawn: images.Array) -> bytes:
+            return _encoded(
+                drawn, alpha, MEDIA[self.media], self.quality, picture_recipes.of_translation(name, direction)
+            )
+
+        def then(drawn: Future[images.Array]) -> Awaitable[bytes]:
+            return encode_when_drawn(drawn, encoded, math.prod(version.recipe.canvas(*shown.shape[:2])))
+
+        translating = self.inference.translate(version, shown, then, direction=direction)
+        body = await cancel_on_disconnect(self.request, translating)
+        headers = {"X-Forger-Model": name, **health_header(version), "Cache-Control": "no-store", "Vary": "Accept"}
+        if notes:
+            headers["Forger-Note"] = " ".join(notes)
+        return Response(body, media_type=self.media, headers=headers)
+
+
+async def _exchange(
     request: Request,
-    file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM.")],
     inference: InferenceDep,
     sandbox: SandboxDep,
     settings: SettingsDep,
-    model: Annotated[Reference | None, Form()] = None,
-    direction: Annotated[Literal["a2b", "b2a"], Form()] = "a2b",
     quality: Annotated[int, Form(ge=1, le=100, description="Quality of JPEG and WebP.")] = 90,
     accept: Annotated[str | None, Header()] = None,
+) -> _Exchange:
+    """Return the exchange. Raises NotAcceptable, before a model is looked up."""
+    return _Exchange(request, inference, sandbox, settings, negotiate(accept, tuple(MEDIA)), quality)
+
+
+ExchangeDep = Annotated[_Exchange, Depends(_exchange)]
+
+
+@router.post("/translate", response_class=Response, responses=RESPONSES)
+async def translate_picture(
+    file: Picture,
+    exchange: ExchangeDep,
+    model: Model = None,
+    direction: Annotated[Literal["a2b", "b2a"], Form()] = "a2b",
 ) -> Response:
     """Translate a picture into the other style, or enlarge it, or fill its holes.
 
@@ -58,28 +131,36 @@ async def translate_picture(
     The header Forger-Note names ignored parts, and says if the picture's scale is far from that of the training
     pictures.
     """
-    # Before a model is looked up.
-    media = negotiate(accept, tuple(MEDIA))
-    version = await inference.translator(model, direction)
-    await inference.admit()
-    recipe, name = version.recipe, version.reference
-    image, notes = await images.decode_upload(
-        sandbox, file.file, translation.channels_of(recipe), settings, masked=recipe.fills_holes
-    )
-    translation.require_room(image, recipe, name, settings.max_pixels)
-    shown, alpha = await on_imaging_thread(translation.split_alpha, image, recipe, name)
+    return await exchange.translate(file, await exchange.inference.translator(model, direction), direction)
 
-    def encoded(drawn: images.Array) -> bytes:
-        return _encoded(drawn, alpha, MEDIA[media], quality, picture_recipes.of_translation(name, direction))
 
-    def then(drawn: Future[images.Array]) -> Awaitable[bytes]:
-        return encode_when_drawn(drawn, encoded, math.prod(recipe.canvas(*shown.shape[:2])))
+@router.post("/upscale", response_class=Response, responses=RESPONSES)
+async def upscale_picture(file: Picture, exchange: ExchangeDep, model: Model = None) -> Response:
+    """Enlarge a picture, two or four times a side, as the model was trained to.
 
-    body = await cancel_on_disconnect(request, inference.translate(version, shown, then, direction=direction))
-    headers = {"X-Forger-Model": name, **health_header(version), "Cache-Control": "no-store", "Vary": "Accept"}
-    if notes := [*notes, *translation.notes(image, recipe)]:
-        headers["Forger-Note"] = " ".join(notes)
-    return Response(body, media_type=media, headers=headers)
+    The service reads the picture as POST /translate does, whose reply by the same model has the same bytes.
+    """
+    return await exchange.translate(file, await exchange.inference.newest(UPSCALING, model))
+
+
+@router.post("/inpaint", response_class=Response, responses=RESPONSES)
+async def inpaint_picture(
+    file: Picture,
+    mask: Annotated[UploadFile, File(description="A picture of the same size, white where `file` is to be filled.")],
+    exchange: ExchangeDep,
+    model: Model = None,
+) -> Response:
+    """Fill the part of a picture where the mask is white. In a PNG, all other pixels are as they were sent.
+
+    The service reads both pictures as POST /translate does. The mask is white where its brightness is 128 or more, of
+    255.
+    """
+    version = await exchange.inference.newest(INPAINTING, model)
+    image, notes = await exchange.read_input(file, version, masked=False)
+    with images.pointing_at("/mask"):
+        white, mask_notes = await exchange.read(mask, 1)
+    shown, alpha = await on_imaging_thread(translation.cut_mask, image, white, version.recipe)
+    return await exchange.reply(version, shown, alpha, [*notes, *(f"The mask: {note}" for note in mask_notes)])
 
 
 def _encoded(drawn: images.Array, alpha: images.Array | None, format_: str, quality: int, recipe: str) -> bytes:

@@ -10,7 +10,9 @@ from app.services.job_spec import Evaluate, JobPlan
 from app.services.models import checkpoints, source_weights
 from app.services.views import CheckpointView
 from forger.schemas.specs import Features
-from models.spec.watch import FIGURES
+from models.spec.data import Images
+from models.spec.recipe import Recipe
+from models.spec.watch import FIGURES, PROBE
 from models.spec.wording import unknown
 
 MAX_RESULT_BYTES = 16 << 20
@@ -44,8 +46,15 @@ def plan(
 
 
 def _plan_of_model(reference: str, settings: Mapping[str, Any]) -> JobPlan[Evaluate]:
-    spec = Evaluate(**source_weights.spec_fields(source_weights.find_model(reference)), **settings)
-    return JobPlan(spec, MAX_RESULT_BYTES, partial(source_weights.keep_export, spec.weights))
+    version = source_weights.find_model(reference)
+    spec = Evaluate(**source_weights.spec_fields(version), **settings)
+
+    def keep(job_id: str) -> None:
+        source_weights.keep_export(spec.weights, job_id)
+        if PROBE in (spec.figures or ()) and spec.recipe.feature_source == "critic":
+            source_weights.keep_critic(version, job_id)
+
+    return JobPlan(spec, MAX_RESULT_BYTES, keep)
 
 
 def _plan_of_checkpoint(checkpoint_id: str, settings: Mapping[str, Any]) -> JobPlan[Evaluate]:
@@ -63,6 +72,18 @@ def _keep_checkpoint(checkpoint: CheckpointView, source_job: str, job_id: str) -
     checkpoints.keep(checkpoint, source_job, get_settings().checkpoints(job_id) / source_weights.SOURCE_FILE)
 
 
+def _no_probe(recipe: Recipe) -> str | None:
+    """Return why features of the recipe's models cannot be probed; None if they can."""
+    if recipe.feature_source is None:
+        return "'probe' needs features of single pictures, and this model has none: leave it out."
+    assert isinstance(recipe.data, Images)
+    if recipe.data.classes < 2:
+        return (
+            f"'probe' needs a dataset with at least two classes, and '{recipe.data.dataset}' has fewer: leave it out."
+        )
+    return None
+
+
 def _refusals(spec: Evaluate) -> list[FieldError]:
     kind = spec.recipe.data.kind
     refusals = [
@@ -70,6 +91,8 @@ def _refusals(spec: Evaluate) -> list[FieldError]:
         for number, name in enumerate(spec.figures or ())
         if name not in FIGURES
     ]
+    if PROBE in (spec.figures or ()) and (reason := _no_probe(spec.recipe)) is not None:
+        refusals.append(FieldError(f"/figures/{(spec.figures or []).index(PROBE)}", reason))
     if spec.features == "inception" and kind in ("points", "sequences"):
         refusals.append(FieldError("/features", f"Inception takes pictures, and this model makes {kind}: use 'own'."))
     if spec.curve and not (spec.recipe.generates and kind not in ("points", "sequences")):

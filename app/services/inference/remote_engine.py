@@ -25,7 +25,17 @@ from app.services import broker, queue
 from app.services.inference import redis_codec
 from app.services.inference.redis_codec import REDIS_ERRORS, PayloadUnreadable
 from models.spec.recipe import Recipe
-from serving.protocol import Array, Backlog, Direction, ExportFlawed, Overloaded, Pick, WorkKind, queue_weight
+from serving.protocol import (
+    Array,
+    Backlog,
+    CriticFile,
+    Direction,
+    ExportFlawed,
+    Overloaded,
+    Pick,
+    WorkKind,
+    queue_weight,
+)
 from serving.thread_priority import use_batch_scheduling
 
 log = get_logger(__name__)
@@ -62,6 +72,7 @@ class RemoteEngine:
 
     def __init__(self, settings: Settings) -> None:
         self.deadline = settings.deadline_s
+        self._home = settings.home
         self._redis = redis_codec.connect(settings, retries=1)
         self._lock = threading.Lock()
         self._waiting: dict[str, _PendingRequest] = {}
@@ -125,6 +136,13 @@ class RemoteEngine:
     def _send_array(self, request: _PendingRequest, array: Array) -> Future[Array]:
         pending = self._enter(request)
         self._picture_threads.submit(self._send, [pending], array)
+        return pending.future
+
+    def features(self, path: Path, pictures: Array, critic: CriticFile | None) -> Future[Array]:
+        """Request the features of pictures; errors as for `sample`."""
+        file = critic and {"path": str(critic.path.relative_to(self._home)), "sha256": critic.sha256}
+        pending = self._enter(_PendingRequest("features", len(pictures), {"export": path.name, "critic": file}))
+        self._picture_threads.submit(self._send, [pending], pictures)
         return pending.future
 
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:

@@ -26,7 +26,7 @@ from app.core.store import Store
 from app.services.datasets import catalog
 from app.services.inference.latents import Codes
 from app.services.jobs import lifecycle
-from app.services.models import registry
+from app.services.models import checkpoints, registry
 from app.services.views import JobView, VersionView
 from forger.wire import TRAIN, JobState
 from models.spec.datasets import DATASETS, DatasetInfo
@@ -86,6 +86,24 @@ TRANSLATION = Task(
     "/model",
     "translates nothing; leave `model` out for the newest that does",
     '{"recipe": "cyclegan", "dataset": "day2night"}',
+)
+UPSCALING = Task(
+    lambda recipe: recipe.upscaling > 1,
+    "/model",
+    "enlarges nothing; leave `model` out for the newest that does",
+    '{"recipe": "srgan", "dataset": "digits"}',
+)
+INPAINTING = Task(
+    lambda recipe: recipe.fills_holes,
+    "/model",
+    "fills no holes; leave `model` out for the newest that does",
+    '{"recipe": "inpaint", "dataset": "digits"}',
+)
+FEATURES = Task(
+    lambda recipe: recipe.feature_source is not None,
+    "/model",
+    "has no features of single pictures; leave `model` out for the newest that has",
+    SAMPLING.example,
 )
 BACK_TRANSLATION = Task(
     lambda recipe: recipe.game.kind == "unpaired",
@@ -209,8 +227,12 @@ class Inference:
 
     async def translator(self, model: str | None, direction: Direction = "a2b") -> VersionView:
         """Return the newest version that can translate in this direction."""
-        versions = await self._capable_versions(TRANSLATION, model)
-        return versions[0] if direction == "a2b" else (await self._capable_versions(BACK_TRANSLATION, model))[0]
+        version = await self.newest(TRANSLATION, model)
+        return version if direction == "a2b" else await self.newest(BACK_TRANSLATION, model)
+
+    async def newest(self, task: Task, model: str | None) -> VersionView:
+        """Return the newest version with a capability; of those that `model` refers to, if it is given."""
+        return (await self._capable_versions(task, model))[0]
 
     async def admit(self) -> None:
         """Raise Busy if not one more picture may wait. Call it before costly work for a request."""
@@ -264,11 +286,26 @@ class Inference:
         pixels = math.prod(version.recipe.canvas(*image.shape[:2]))
         return await self._request(version, lambda engine: use(engine.translate(path, image, direction, pixels=pixels)))
 
+    async def features(self, version: VersionView, pictures: Array, use: UseOfFuture[T]) -> T:
+        """Compute the features of pictures [n, side, side, channels], otherwise as `sample`.
+
+        Raises Conflict if the version's critic, which only a checkpoint has, is gone.
+        """
+        path = self._store.path(version.export_sha256)
+        from_critic = version.recipe.feature_source == "critic"
+        critic = await asyncio.to_thread(checkpoints.critic_of, version) if from_critic else None
+        try:
+            return await self._request(version, lambda engine: use(engine.features(path, pictures, critic)))
+        except ExportFlawed as flawed:
+            raise checkpoints.critic_gone(version, f"its file is {flawed.how}") from flawed
+
     async def _request(self, version: VersionView, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
         """Send a request to the engine; if the export's file is damaged, rebuild it and send again. Raises Conflict."""
         try:
             return await self._request_once(request)
         except ExportFlawed as flawed:
+            if flawed.sha256 != version.export_sha256:
+                raise
             await asyncio.to_thread(self._rebuild, version, flawed.how)
         return await self._request_once(request)
 

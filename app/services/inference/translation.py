@@ -1,4 +1,7 @@
-"""Prepare a picture for translation, and join the result with its alpha channel; /translate and jobs use it."""
+"""Prepare a picture for translation, and join the result with its alpha channel.
+
+/translate, /upscale, /inpaint and jobs use it.
+"""
 
 import math
 from typing import Any
@@ -14,6 +17,8 @@ from models.spec.recipe import Recipe
 Array = NDArray[Any]
 OPAQUE_ALPHA = 128
 """least alpha of a pixel outside of a hole, of 0 to 255"""
+WHITE_MASK = 128
+"""least level of a mask inside a hole, of 0 to 255"""
 MAX_SCALE_RATIO = 2
 """ratio of a picture's shorter side to that of the training pictures, in either direction, without a note"""
 
@@ -48,13 +53,36 @@ def split_alpha(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array 
     colour, alpha = np.split(image, [channels_of(recipe)], axis=2)
     if not recipe.fills_holes:
         return colour, alpha if alpha.size else None
-    hole = np.where(alpha < OPAQUE_ALPHA, 255, 0).astype(np.uint8)
+    hole = alpha < OPAQUE_ALPHA
     if hole.any():
-        return np.concatenate([colour, hole], axis=2), None
+        return _with_hole(colour, hole), None
     if isinstance(recipe.game, Paired) and recipe.game.mask == "random":
         sentence = f"{model} fills holes: make the area to fill transparent, in a PNG, WebP or TIFF."
         raise _refused(sentence, "no_hole")
     return colour, None
+
+
+def cut_mask(image: Array, mask: Array, recipe: Recipe) -> tuple[Array, Array | None]:
+    """Split a picture [h, w, c] as `split_alpha` does, with the hole where the mask [h, w, c'] is white (128 or more).
+
+    The hole becomes opaque. Raises Invalid if the mask has another size, or is white nowhere or everywhere.
+    """
+    (height, width), (mask_height, mask_width) = image.shape[:2], mask.shape[:2]
+    if (height, width) != (mask_height, mask_width):
+        sentence = (
+            f"The mask is {mask_width} x {mask_height}, and the picture {width} x {height}: send both in one size."
+        )
+        raise _refused(sentence, "mask_size", "/mask")
+    hole = mask[..., :1] >= WHITE_MASK
+    if not hole.any():
+        sentence = "The mask is black everywhere, so nothing is to be filled: paint the area to fill white."
+        raise _refused(sentence, "mask_empty", "/mask")
+    if hole.all():
+        sentence = "The mask is white everywhere, so nothing is known: leave black what stays as it is."
+        raise _refused(sentence, "mask_full", "/mask")
+    colour, alpha = np.split(image, [channels_of(recipe)], axis=2)
+    opaque = np.where(hole, 255, alpha).astype(np.uint8) if alpha.size else None
+    return _with_hole(colour, hole), opaque
 
 
 def join_alpha(translated: Array, alpha: Array | None) -> Array:
@@ -84,5 +112,10 @@ def notes(image: Array, recipe: Recipe) -> list[str]:
     ]
 
 
-def _refused(sentence: str, code: str) -> Invalid:
-    return Invalid(sentence, code=code, errors=(FieldError("/file", sentence),))
+def _with_hole(colour: Array, hole: Array) -> Array:
+    """Append a hole, true inside, as a channel: 255 inside."""
+    return np.concatenate([colour, np.where(hole, 255, 0).astype(np.uint8)], axis=2)
+
+
+def _refused(sentence: str, code: str, pointer: str = "/file") -> Invalid:
+    return Invalid(sentence, code=code, errors=(FieldError(pointer, sentence),))

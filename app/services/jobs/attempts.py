@@ -322,11 +322,12 @@ def finish_evaluation(
     report: bytes,
     picture: bytes | None = None,
     curve: Mapping[str, Any] | None = None,
+    probe: Mapping[str, Any] | None = None,
 ) -> None:
     """Store the results of an evaluation, note its figures on the evaluated model's card, and end the job.
 
-    `report` is the whole evaluation as JSON, `picture` a PNG. A `curve` of fidelity is noted on the card too, where it
-    stays until the next one.
+    `report` is the whole evaluation as JSON, `picture` a PNG. A `curve` of fidelity and a linear `probe`, if they were
+    measured, are noted on the card too, where each stays until the next one.
     """
     store = Store(get_settings().artifacts)
     contents = {("evaluation.json", "application/json"): report, ("evaluation.png", "image/png"): picture}
@@ -351,6 +352,8 @@ def finish_evaluation(
             if curve is not None:
                 noted = {"job": job_id, "provenance": dict(provenance), **curve}
                 models.write_on_card(session, spec.weights.model, "curve", noted)
+            if probe is not None:
+                models.write_on_card(session, spec.weights.model, "probe", {"job": job_id, **probe})
         end(session, job_id, fence, JobState.SUCCEEDED, result=result)
 
 

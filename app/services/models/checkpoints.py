@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, FieldError, NotFound
 from app.core.ids import is_id
 from app.core.settings import get_settings
 from app.core.store import sha256_of
@@ -15,6 +15,7 @@ from app.services import views
 from app.services.views import CheckpointView, JobView, VersionView
 from forger.schemas.specs import Weights
 from models.durable import fsync
+from serving.protocol import CriticFile
 
 
 def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
@@ -42,6 +43,24 @@ def of_version(version: VersionView) -> tuple[CheckpointView, JobView]:
         if row is None or job is None:
             raise NotFound(f"The checkpoint of {version.reference} is gone.", code="no_checkpoint")
         return views.checkpoint(row), views.job(job)
+
+
+def critic_of(version: VersionView) -> CriticFile:
+    """Return the checkpoint's file that holds the version's critic. Raises Conflict if it is gone."""
+    try:
+        checkpoint, job = of_version(version)
+    except NotFound:
+        raise critic_gone(version, "it was deleted") from None
+    return CriticFile(get_settings().checkpoints(job.id) / checkpoint.file, checkpoint.sha256)
+
+
+def critic_gone(version: VersionView, reason: str) -> Conflict:
+    """Return the error of a version whose critic cannot be read any more."""
+    sentence = (
+        f"The critic of {version.reference} is gone: only the checkpoint of step {version.step} has it, and {reason}. "
+        "Name a model whose job still has its checkpoint, or train it again."
+    )
+    return Conflict(sentence, code="critic_gone", errors=(FieldError("/model", sentence),))
 
 
 def keep(checkpoint: CheckpointView, job_id: str, target: Path) -> None:

@@ -11,6 +11,8 @@ from forger.schemas.specs import Weights
 
 SOURCE_FILE = "subject"
 """file in a job's folder with the weights that it uses"""
+CRITIC_FILE = "critic.pt"
+"""file in a job's folder with the checkpoint of the model's critic, if the job needs it"""
 START_FILE = "start.pt"
 """file in a training's folder with the weights from which it starts"""
 
@@ -30,6 +32,13 @@ def spec_fields(version: VersionView) -> dict[str, Any]:
     )
     family = registry.family_of(version)
     return {"recipe": version.recipe, "family": family, "model_name": version.name, "weights": weights}
+
+
+def keep_critic(version: VersionView, job_id: str) -> None:
+    """Link the checkpoint that holds the version's critic into the job's folder. Raises Conflict if it is gone."""
+    critic, target = checkpoints.critic_of(version), get_settings().checkpoints(job_id) / CRITIC_FILE
+    if (how := checkpoints.link_verified(critic.path, critic.sha256, target)) is not None:
+        raise checkpoints.critic_gone(version, f"its file is {how}")
 
 
 def keep_export(weights: Weights, job_id: str) -> None:

@@ -12,8 +12,11 @@ from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from models.spec.training import MAX_STEPS
 from tests.app.api.conftest import Publish
+from tests.support.exports import publish_vivid
 from tests.support.idempotent_requests import post_with_key
 from tests.support.jobs import export_file, make_job
+from tests.support.problems import assert_problem
+from tests.support.zips import picture, zipped
 
 EVALUATE = {"kind": "evaluate", "model": "cdcgan-digits", "n": 500}
 
@@ -165,3 +168,40 @@ def test_event_stream_of_an_extended_job_continues_after_its_first_end(client: T
     lifecycle.cancel(job.id)
     text = client.get(f"/jobs/{job.id}/events", headers={"Accept": "text/event-stream"}).text
     assert text.index('"succeeded"') < text.index("event: extended") < text.index('"cancelled"')
+
+
+@pytest.mark.parametrize(
+    ("family", "dataset", "words"),
+    [("gan", "ring8", "needs features of single pictures"), ("inpaint", "digits", "needs features of single pictures")],
+)
+def test_probe_of_a_model_without_features_is_refused(
+    client: TestClient, publish: Publish, family: str, dataset: str, words: str
+) -> None:
+    publish(family, dataset, name=f"no-features-{family}")
+    body = assert_problem(send(client, model=f"no-features-{family}", figures=["psnr", "probe"]), 422)
+    assert body["errors"][0]["pointer"] == "/figures/1"
+    assert words in body["detail"]
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_probe_of_fewer_than_two_classes_is_refused(client: TestClient, classes: int) -> None:
+    folders = [f"class-{number}/" for number in range(classes)] or [""]
+    archive = zipped({f"{folder}{n}.png": picture(n) for folder in folders for n in range(4)})
+    name = f"classes-{classes}"
+    reply = client.post("/datasets", files={"file": ("a.zip", archive)}, data={"name": name})
+    assert reply.status_code == 201, reply.text
+    publish_vivid("dcgan", name, data={"side": 16})
+    before = len(client.get("/jobs?kind=evaluate").json()["data"])
+    body = assert_problem(send(client, model=f"dcgan-{name}", figures=["probe"]), 422)
+    assert body["errors"][0]["pointer"] == "/figures/0"
+    assert "at least two classes" in body["detail"]
+    assert len(client.get("/jobs?kind=evaluate").json()["data"]) == before
+
+
+def test_probe_without_the_critic_is_refused_and_leaves_nothing(client: TestClient) -> None:
+    before = set(get_settings().home.glob("checkpoints/*"))
+    listed = client.get("/jobs?kind=evaluate").json()["data"]
+    body = assert_problem(send(client, figures=["probe"]), 409)
+    assert body["code"] == "critic_gone"
+    assert set(get_settings().home.glob("checkpoints/*")) == before
+    assert client.get("/jobs?kind=evaluate").json()["data"] == listed

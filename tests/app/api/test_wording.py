@@ -146,6 +146,10 @@ def test_invalid_form_field_is_refused_naming_it_and_its_value(client: TestClien
         ("/translate", {"model": "A B"}, "model"),
         ("/translate", {"direction": "up"}, "direction"),
         ("/translate", {"quality": "0"}, "quality"),
+        ("/upscale", {"model": "A B"}, "model"),
+        ("/upscale", {"quality": "101"}, "quality"),
+        ("/inpaint", {"quality": "best"}, "quality"),
+        ("/features", {"format": "csv"}, "format"),
         ("/datasets/digits/nearest", {"n": "0"}, "n"),
         ("/datasets/digits/nearest", {"channels": "2"}, "channels"),
     ]

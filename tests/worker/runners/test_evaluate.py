@@ -11,6 +11,7 @@ from PIL import Image
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.services.jobs import attempts, lifecycle
+from app.services.models import registry
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
 from forger.wire import TERMINAL, TRAIN, JobState
@@ -18,9 +19,10 @@ from tests.support.checkpoints import checkpoint_of
 from tests.support.databases import sqlite_only
 from tests.support.jobs import make_job
 from tests.support.model_jobs import make_evaluation
+from tests.support.trained_models import publish_trained
 from tests.support.worker import Process, running_worker, until_state, until_step
 from worker import tasks
-from worker.evaluation import full
+from worker.evaluation import full, generator_under_test
 from worker.runners.evaluate import null_if_not_finite
 from worker.runners.main import build_runner, record_failure
 from worker.runners.supervisor_link import SupervisorLink
@@ -144,3 +146,32 @@ def test_oldest_queued_job_runs_first_and_a_job_without_a_slot_is_rung_later(
 def test_non_finite_numbers_become_null() -> None:
     value = {"a": float("nan"), "b": [float("inf"), 1.5], "c": ({"d": -1.0},), "e": "nan", "f": 3, "g": None}
     assert null_if_not_finite(value) == {"a": None, "b": [None, 1.5], "c": [{"d": -1.0}], "e": "nan", "f": 3, "g": None}
+
+
+@sqlite_only
+@pytest.mark.parametrize(("family", "source"), [("dcgan", "critic"), ("vae", "encoder")])
+@pytest.mark.parametrize("of_checkpoint", [False, True])
+def test_requested_probe_is_in_the_report_and_on_the_card(
+    database: Path, family: str, source: str, of_checkpoint: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SupervisorLink, "beat", lambda *_, **__: None)  # there is no supervisor
+    monkeypatch.setattr(generator_under_test, "QUICK_STEPS", 20)
+    monkeypatch.setattr(generator_under_test, "FULL_STEPS", 20)
+    narrow: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}} if family == "dcgan" else {}
+    reference, source_job = publish_trained(family, "digits", "plain", 3, watch=None, **narrow)
+    (checkpoint,) = lifecycle.checkpoints(source_job)
+    weights = {"checkpoint": checkpoint.id} if of_checkpoint else {"model": reference}
+    job = make_evaluation(**weights, figures=["probe"])
+    if not of_checkpoint:
+        lifecycle.delete(source_job)  # the job's own links keep what it needs
+    assert attempts.claim(job.id, "tests") is not None
+    with record_failure(job.id, 1):
+        build_runner(job, 1, SupervisorLink()).run()
+    done = lifecycle.get(job.id)
+    assert done.state == S.SUCCEEDED, done.status_reason
+    assert done.result is not None
+    report = evaluation_of(done)
+    assert report["figures"] == done.result.figures == {"probe": report["probe"]["accuracy"]["value"]}
+    assert report["probe"]["source"] == source
+    card = registry.find(reference).card
+    assert card.get("probe") == (None if of_checkpoint else {"job": job.id, **report["probe"]})
