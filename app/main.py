@@ -25,6 +25,7 @@ with import_without_gc("fastapi"):
         events,
         experiments,
         health,
+        import_model,
         jobs,
         judgements,
         lectures,
@@ -45,6 +46,7 @@ with import_without_gc("fastapi"):
     from app.services.datasets.nearest import NearestPictures
     from app.services.inference.service import Inference
     from app.services.jobs.event_stream import EventStream
+    from app.services.models.imports import Imports
     from app.services.plugins import load as load_plugins
     from app.services.system.metrics import Metrics
     from app.services.system.reaper import Reaper
@@ -82,8 +84,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
-        create_job, jobs, events, experiments, compare, samples, translations, models, judgements, datasets,
-        dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
+        create_job, jobs, events, experiments, compare, samples, translations, models, import_model, judgements,
+        datasets, dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)
@@ -98,6 +100,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventStream(events.encode_event)
     app.state.sandbox = Sandbox()
     app.state.intake = Intake(app.state.settings)
+    app.state.imports = Imports(app.state.settings)
     app.state.examples = Examples(app.state.settings)
     app.state.nearest = NearestPictures(app.state.settings)
     reaper = Reaper().start()

@@ -1,16 +1,18 @@
-"""Run `forger models`: list, show, publish, delete."""
+"""Run `forger models`: list, show, publish, import, delete."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forger.cli import common, complete, printing
+from forger.cli.refusals import Refusal
 from forger.text import health_word
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import VersionOut
 
-group = typer.Typer(help="List, show, publish and delete models.")
+group = typer.Typer(help="List, show, publish, import and delete models.")
 
 Name = Annotated[str, typer.Argument(help="A model's name.", autocompletion=complete.models)]
 
@@ -73,6 +75,24 @@ def publish(
     forger = common.client(ctx)
     version = forger.publish(name, checkpoint)
     typer.echo(f"{version.model} is published at {forger.url}, from step {version.step}.")
+
+
+@group.command("import", no_args_is_help=True)
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="An export of Forger, or a state dict: safetensors or .pth.")],
+    name: Annotated[str, typer.Option(help="Name of the model.", autocompletion=complete.models)],
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights, which is kept on the card.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where the weights are from, which is kept on the card.")] = None,
+) -> None:
+    """Import weights: `forger models import latest_net_G_A.pth --name horse2zebra`."""
+    if not file.is_file():
+        raise Refusal(f"{file} is no file: name a safetensors file or a .pth with a generator's weights.")
+    forger = common.client(ctx)
+    version = forger.import_model(file, name, licence=licence, source=source)
+    typer.echo(f"{version.model} is imported at {forger.url}, from the layout {version.card['imported']['layout']}.")
+    for note in version.card["imported"]["notes"]:
+        typer.echo(note)
 
 
 @group.command(no_args_is_help=True)

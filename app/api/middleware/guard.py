@@ -19,7 +19,11 @@ from app.core.limits import MAX_QUERY_PARAMETERS
 from app.core.settings import Settings
 from app.services import links
 
-UPLOAD_LIMITS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
+UPLOAD_LIMITS = {
+    "/translate": "max_upload_bytes",
+    "/datasets": "max_dataset_bytes",
+    "/models/import": "max_model_bytes",
+}
 """paths that accept a file, and the setting that limits it"""
 MULTIPART_MARGIN = 64 << 10
 """bytes that a multipart body may have in addition to its file: boundaries, headers and small fields"""

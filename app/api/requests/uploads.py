@@ -7,14 +7,16 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeVar
 from unicodedata import normalize
 from zipfile import ZipFile, ZipInfo
 
 import anyio.to_thread
 from fastapi import Request
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 
+from app.api.problems import as_invalid
 from app.api.requests.forms import MAX_FIELD_BYTES, BoundedFormParser, field_values, missing_file, require_once
 from app.api.requests.unknown_names import require_known
 from app.core.concurrency import Limiter
@@ -23,10 +25,33 @@ from app.core.limits import MAX_SENT_PICTURES
 from app.core.settings import Settings
 from app.core.store import sha256_of
 from app.services.creation.translate import SentPictures
+from models.spec.wording import refusals, schema_of
 
 MAX_NAME_BYTES = 200
 MIN_BYTES_FOR_PLACE = 1 << 20
 """bytes that must have arrived before an upload occupies a place"""
+
+
+Fields = TypeVar("Fields", bound=BaseModel)
+
+
+def form_with_file(fields: type[BaseModel], file: str) -> dict[str, Any]:
+    """Return the description of a form for OpenAPI. Its route reads the body itself: FastAPI would read it whole first.
+
+    `file` describes the part `file`.
+    """
+    schema = fields.model_json_schema()
+    part = {"type": "string", "format": "binary", "description": file}
+    schema |= {"properties": {"file": part, **schema["properties"]}, "required": ["file", *schema["required"]]}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def validated_fields(adapter: TypeAdapter[Fields], fields: dict[str, str]) -> Fields:
+    """Return a form's fields. Raises Invalid with a pointer per refusal."""
+    try:
+        return adapter.validate_python(fields)
+    except ValidationError as error:
+        raise as_invalid(refusals(error.errors(include_url=False), schema_of(adapter))) from None
 
 
 @dataclass(frozen=True)
@@ -39,16 +64,23 @@ class ReceivedFile:
 
 @asynccontextmanager
 async def receive_file(
-    request: Request, folder: Path, max_bytes: int, setting: str, limiter: Limiter
+    request: Request,
+    folder: Path,
+    max_bytes: int,
+    setting: str,
+    limiter: Limiter,
+    beyond: str = "send one zip that holds all pictures.",
 ) -> AsyncIterator[ReceivedFile]:
     """Yield the body's part `file` and its small fields. The request occupies a place of `limiter` during the block.
+
+    `beyond` advises what to do with more files.
 
     Raises HTTPException 400, Invalid if the file is missing, TooLarge with the name of the setting, Busy.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as place:
         body = _limited(request.stream(), limiter, place)
-        parser = _DiskParser(folder, request.headers, body, "send one zip that holds all pictures.")
+        parser = _DiskParser(folder, request.headers, body, beyond)
         try:
             yield _checked(await parser.parse(), max_bytes, setting)
         finally:

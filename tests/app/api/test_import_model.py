@@ -1,0 +1,182 @@
+"""POST /models/import: own exports and files of other projects serve like trained models; bad files leave nothing."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from starlette.testclient import TestClient
+
+from app.core.settings import get_settings
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
+from tests.support.exports import write_vivid
+from tests.support.foreign_networks import CycleganResnet, DcganExample, Pix2pixUnet, save_pth, trained
+
+LICENCE, SOURCE = "CC-BY-NC-4.0", "https://example.org/weights"
+HALF_LEVEL = 0.5
+"""largest distance in levels of a right picture from the exact one: it is rounded"""
+
+
+def send(client: TestClient, file: Path, name: str = "brought", **fields: str) -> Any:
+    with file.open("rb") as body:
+        return client.post("/models/import", files={"file": (file.name, body)}, data={"name": name, **fields})
+
+
+def recipe_of(family: str, dataset: str = "digits") -> Recipe:
+    return resolve(family, dataset=dataset, seed=1, budget={"steps": 3})[1]
+
+
+def levels_of(output: torch.Tensor) -> np.ndarray[Any, Any]:
+    """Return a network's picture [1, c, h, w] in [-1, 1] in levels, not rounded: [h, w, c]."""
+    return (output[0].permute(1, 2, 0).numpy() + 1) * 127.5
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    path = tmp_path / "sevens.safetensors"
+    write_vivid(path, recipe_of("cdcgan"))
+    return path
+
+
+def test_own_export_is_stored_as_it_is_and_drawn_from(client: TestClient, export: Path) -> None:
+    reply = send(client, export, licence=LICENCE, source=SOURCE)
+    assert reply.status_code == 201, reply.text
+    version = reply.json()
+    assert reply.headers["location"] == f"/models/{version['model']}"
+    assert client.get(reply.headers["location"]).json() == version
+    assert version["export_sha256"] == hashlib.sha256(export.read_bytes()).hexdigest()
+    assert (version["job"], version["dataset"], version["classes"], version["health"]) == (None, "digits", 10, None)
+    card = version["card"]["imported"]
+    assert (card["layout"], card["licence"], card["source"]) == ("forger", LICENCE, SOURCE)
+    assert card["output"] == {"range": [-1, 1], "channels": 1, "order": "grey", "side": 16}
+    assert card["trial"]["seconds"] > 0
+    assert card["trial"]["memory_bytes"] > 0
+    assert client.get(f"/sample?model={version['model']}&class=7&seed=1").status_code == 200
+
+
+@torch.no_grad()
+def test_cyclegan_file_translates_a_picture_as_its_own_project_does(client: TestClient, tmp_path: Path) -> None:
+    network = trained(CycleganResnet(width=8, blocks=6))
+    reply = send(client, save_pth(network.state_dict(), tmp_path / "latest_net_G_A.pth"), "zebra")
+    assert reply.status_code == 201, reply.text
+    card = reply.json()["card"]["imported"]
+    assert card["layout"] == "cyclegan_resnet"
+    assert (card["input"]["side_multiple"], card["input"]["order"]) == (4, "RGB")
+    assert (card["trial"]["request"], card["trial"]["width"]) == ("translate", 256)
+    assert card["largest"]["output_pixels"] == get_settings().max_pixels
+    assert (card["licence"], card["source"]) == (None, None)
+    picture = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+    sent = io.BytesIO()
+    Image.fromarray(picture).save(sent, "PNG")
+    translated = client.post("/translate", data={"model": "zebra"}, files={"file": ("a.png", sent.getvalue())})
+    assert translated.status_code == 200, translated.text
+    exact = levels_of(network(torch.from_numpy(picture)[None].permute(0, 3, 1, 2) / 127.5 - 1))
+    served = np.asarray(Image.open(io.BytesIO(translated.content)))
+    assert np.abs(served - exact).max() <= HALF_LEVEL + 0.01
+
+
+@torch.no_grad()
+def test_unet_with_batch_norm_translates_in_eval_mode_and_says_so(client: TestClient, tmp_path: Path) -> None:
+    network = trained(Pix2pixUnet(depth=7))
+    reply = send(client, save_pth(network.state_dict(), tmp_path / "latest_net_G.pth"), "maps")
+    assert reply.status_code == 201, reply.text
+    assert "dropout is off" in reply.json()["card"]["imported"]["notes"][0]
+    picture = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
+    sent = io.BytesIO()
+    Image.fromarray(picture).save(sent, "PNG")
+    translated = client.post("/translate", data={"model": "maps"}, files={"file": ("a.png", sent.getvalue())})
+    exact = levels_of(network(torch.from_numpy(picture)[None].permute(0, 3, 1, 2) / 127.5 - 1))
+    assert np.abs(np.asarray(Image.open(io.BytesIO(translated.content))) - exact).max() <= HALF_LEVEL + 0.01
+
+
+def test_dcgan_file_draws_and_keeps_its_latent_on_the_card(client: TestClient, tmp_path: Path) -> None:
+    network = trained(DcganExample(latent=64, width=8))
+    reply = send(client, save_pth(network.state_dict(), tmp_path / "netG_epoch_24.pth"), "faces")
+    assert reply.status_code == 201, reply.text
+    card = reply.json()["card"]["imported"]
+    assert (card["layout"], card["input"]["latent"]["size"], card["output"]["side"]) == ("dcgan", 64, 64)
+    sample = client.get("/sample?model=faces&seed=3&n=4")
+    assert sample.status_code == 200
+    assert sample.content == client.get("/sample?model=faces&seed=3&n=4").content
+
+
+def changed_header(export: Path, **changes: object) -> Path:
+    weights, path = load_file(export), export.with_name("changed.safetensors")
+    header = {"format": 1, "recipe": recipe_of("cdcgan").model_dump(mode="json"), "step": 0, **changes}
+    save_file(weights, path, metadata={"forger": json.dumps(header)})
+    return path
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+BAD: dict[str, tuple[dict[str, object], str]] = {
+    "another format": ({"format": 9}, "format 9"),
+    "no recipe": ({"recipe": None}, "cannot be read"),
+    "another recipe": ({"recipe": recipe_of("dcgan").model_dump(mode="json")}, "export's recipe"),
+    "a step below 0": ({"step": -1}, "no step"),
+    "a step that is no number": ({"step": True}, "no step"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_export_with_a_wrong_header_is_refused(name: str, client: TestClient, export: Path) -> None:
+    changes, sentence = BAD[name]
+    reply = send(client, changed_header(export, **changes), "never")
+    assert reply.status_code == 422, reply.text
+    assert sentence in reply.json()["detail"]
+    assert reply.json()["errors"][0]["pointer"] == "/file"
+
+
+def test_refused_file_leaves_nothing(client: TestClient, tmp_path: Path) -> None:
+    settings = get_settings()
+    before = kept(settings.artifacts), kept(settings.incoming)
+    weights = dict(trained(CycleganResnet(blocks=6)).state_dict())
+    weights["model.7.weight"] = torch.zeros(3)
+    contents: list[dict[str, object]] = [dict(weights), {"x": {}}]
+    for content in contents:
+        reply = send(client, save_pth(content, tmp_path / "x.pth"), "never")
+        assert reply.status_code == 422, reply.text
+        assert reply.json()["errors"][0]["pointer"] == "/file"
+    (tmp_path / "text").write_text("no weights at all")
+    assert send(client, tmp_path / "text", "never").status_code == 415
+    assert client.get("/models/never").status_code == 404
+    assert (kept(settings.artifacts), kept(settings.incoming)) == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"name": "No Name"}, "/name"),
+        ({"name": "fine", "licence": ""}, "/licence"),
+        ({"name": "fine", "source": "two\nlines"}, "/source"),
+        ({"name": "fine", "license": "MIT"}, "/license"),
+        ({}, "/name"),
+    ],
+)
+def test_field_is_refused_at_its_place(fields: dict[str, str], pointer: str, client: TestClient, export: Path) -> None:
+    with export.open("rb") as body:
+        reply = client.post("/models/import", files={"file": ("x", body)}, data=fields)
+    assert reply.status_code == 422, reply.text
+    assert [error["pointer"] for error in reply.json()["errors"]] == [pointer]
+    assert client.get("/models/fine").status_code == 404
+
+
+def test_file_that_is_too_large_is_refused(client: TestClient, export: Path) -> None:
+    state: Any = client.app
+    small = get_settings().model_copy(update={"max_model_bytes": 1000})
+    state.state.settings, usual = small, state.state.settings
+    try:
+        reply = send(client, export, "never")
+    finally:
+        state.state.settings = usual
+    assert reply.status_code == 413
+    assert "max_model_bytes" in reply.json()["detail"]
