@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from data.errors import Refused
 from models.spec.data import Images, Paired
+from models.spec.datasets import UNKNOWN_DATASET
 from models.spec.games import Paired as PairedGame
 from models.spec.nets import DcganGenerator, ResnetGenerator, UnetGenerator
 from models.spec.presets.dcgan import dcgan
@@ -242,20 +243,16 @@ def _dcgan(shapes: Shapes) -> Plan:
     ]  # fmt: skip
     layers.append(Convolution(f"main.{3 * (number - 1)}", "paint", (width, channels, 4, 4), transposed=True))
     side = 4 * 2 ** (number - 1)
-    data = _checked(Images, dataset=IMPORTED, side=side, channels=channels)
+    data = _checked(Images, dataset=UNKNOWN_DATASET, side=side, channels=channels)
     generator = _checked(DcganGenerator, width=width)
     changes = {"generator": generator, "latent": _checked(Latent, size=latent)}
     return Plan("dcgan", _recipe(data, dcgan(data) | changes), True, tuple(layers))
 
 
-IMPORTED = "(imported)"
-"""stands in a recipe where the name of the dataset is not known; no dataset can have it"""
-
-
 def _translator(kind: Any, fields: Mapping[str, Any], side: int, channels: int) -> Recipe:
     """Return the recipe of a translator one way, with pix2pix's settings where the file says nothing."""
     _require_picture(channels)
-    data = _checked(Paired, dataset=IMPORTED, side=side, channels=channels)
+    data = _checked(Paired, dataset=UNKNOWN_DATASET, side=side, channels=channels)
     return _recipe(data, pix2pix(data) | {"game": PairedGame(), "generator": _checked(kind, **fields)})
 
 

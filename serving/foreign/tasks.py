@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from data.errors import Refused
 from models.export import EXPORT_FORMAT, METADATA_KEY, export_bytes, load_export
+from models.spec.estimates.generator_sizes import generator_size
 from models.spec.recipe import Recipe
 from models.spec.training import MAX_STEPS
 from models.spec.upgrade import read_recipe
@@ -25,6 +26,7 @@ from serving.foreign.layouts import recognise
 from serving.foreign.weights import (
     Weights,
     converted,
+    generators,
     is_safetensors,
     read_metadata,
     read_weights,
@@ -62,7 +64,7 @@ def accept(path: Path, max_parameters: int) -> dict[str, Any]:
         weights = read_weights(path)
         _require_few(weights, max_parameters)
         require_export(recipe, weights)
-        return _facts("forger", recipe, step, weights)
+        return _facts("forger", recipe, step)
     weights = read_weights(path)
     _require_few(weights, max_parameters)
     plan = recognise({key: tuple(tensor.shape) for key, tensor in weights.items()})
@@ -70,7 +72,7 @@ def accept(path: Path, max_parameters: int) -> dict[str, Any]:
     ours = converted(plan, weights)
     require_finite(ours)
     _converted[str(path)] = export_bytes(plan.recipe, 0, ours)
-    facts = _facts(plan.layout, plan.recipe, 0, ours)
+    facts = _facts(plan.layout, plan.recipe, 0)
     return facts | {"notes": list(plan.notes), "converted_bytes": len(_converted[str(path)])}
 
 
@@ -124,9 +126,9 @@ def _require_few(weights: Weights, most: int) -> None:
         raise Refused(f"The file has {number} weights, more than {most} (max_parameters).", "too_large")
 
 
-def _facts(layout: str, recipe: Recipe, step: int, weights: Weights) -> dict[str, Any]:
-    numbers = sum(tensor.numel() for tensor in weights.values() if tensor.is_floating_point())
-    facts = {"layout": layout, "recipe": recipe.model_dump(mode="json"), "step": step, "parameters": numbers}
+def _facts(layout: str, recipe: Recipe, step: int) -> dict[str, Any]:
+    parameters = generator_size(recipe).weights * generators(recipe)
+    facts = {"layout": layout, "recipe": recipe.model_dump(mode="json"), "step": step, "parameters": parameters}
     return facts | {"notes": [], "converted_bytes": 0}
 
 

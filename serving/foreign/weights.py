@@ -54,10 +54,15 @@ def require_finite(weights: Weights) -> None:
             raise Refused(f"'{key}' has numbers that are not finite: the training diverged.", "not_finite")
 
 
+def generators(recipe: Recipe) -> int:
+    """Return how many generators an export of the recipe has: one for each direction in the unpaired game."""
+    return 2 if recipe.game.kind == "unpaired" else 1
+
+
 def require_export(recipe: Recipe, weights: Weights) -> None:
     """Raise Refused unless the weights are a finite state dict of the recipe's generator."""
     size = generator_size(recipe)
-    needed = (size.weights + size.buffers) * (2 if recipe.game.kind == "unpaired" else 1)
+    needed = (size.weights + size.buffers) * generators(recipe)
     # A header may name a network that is far larger than its file: it is not built.
     if needed > (held := sum(tensor.numel() for tensor in weights.values())):
         raise Refused(f"The export's recipe needs {needed} weights, and the file has {held}.", "unusable_export")

@@ -6,10 +6,12 @@ from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound, invalid_request
 from app.core.settings import get_settings
+from app.services.datasets import catalog
 from app.services.job_spec import Evaluate, JobPlan
 from app.services.models import checkpoints, source_weights
 from app.services.views import CheckpointView
 from forger.schemas.specs import Features
+from models.spec.datasets import UNKNOWN_DATASET
 from models.spec.watch import FIGURES
 from models.spec.wording import unknown
 
@@ -36,7 +38,7 @@ def plan(
         case _:
             sentence = "Name either a model or a checkpoint."
             raise Invalid(sentence, errors=(FieldError("/model", sentence),))
-    if errors := _refusals(job_plan.spec):
+    if errors := [*_refusals(job_plan.spec), *_missing_dataset(job_plan.spec)]:
         raise invalid_request("The evaluation was refused.", errors, "evaluation_refused")
     return job_plan
 
@@ -59,6 +61,16 @@ def _plan_of_checkpoint(checkpoint_id: str, settings: Mapping[str, Any]) -> JobP
 def _keep_checkpoint(checkpoint: CheckpointView, source_job: str, job_id: str) -> None:
     """Keep the weights in the evaluating job's folder: the checkpoint may be pruned."""
     checkpoints.keep(checkpoint, source_job, get_settings().checkpoints(job_id) / source_weights.SOURCE_FILE)
+
+
+def _missing_dataset(spec: Evaluate) -> list[FieldError]:
+    """Return a refusal if an imported model learned from a dataset that this service does not have."""
+    name = spec.recipe.data.dataset
+    if spec.weights.job is not None or name in catalog.all_datasets():
+        return []
+    known = "is not known" if name == UNKNOWN_DATASET else f"'{name}' is not here"
+    sentence = f"The dataset that {spec.model_name} learned {known}: there is nothing to compare its pictures with."
+    return [FieldError("/model", sentence)]
 
 
 def _refusals(spec: Evaluate) -> list[FieldError]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.core.errors import FieldError, Invalid
+from models.spec.datasets import UNKNOWN_DATASET
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
@@ -72,6 +73,8 @@ def notes(image: Array, recipe: Recipe) -> list[str]:
 
     The inputs of an enlarging model are smaller than the training pictures by its factor.
     """
+    if recipe.data.dataset == UNKNOWN_DATASET:
+        return []
     learned = getattr(recipe.data, "prepared_side", 0) // recipe.upscaling
     short = min(image.shape[:2])
     if not learned or (learned <= MAX_SCALE_RATIO * short and short <= MAX_SCALE_RATIO * learned):

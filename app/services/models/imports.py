@@ -71,7 +71,7 @@ class Imports:
                     "precision": "fp32",
                     **_pictures(recipe),
                     "trial": trial,
-                    "largest": _largest(recipe, self._settings.max_pixels),
+                    "largest": _largest(recipe, self._settings.max_pixels, trial, facts["parameters"]),
                     "notes": facts["notes"],
                 }
             }
@@ -116,9 +116,20 @@ def _pictures(recipe: Recipe) -> dict[str, Any]:
     return {"input": {"latent": latent, "classes": recipe.classes}, "output": form | {"side": recipe.shape[1]}}
 
 
-def _largest(recipe: Recipe, max_pixels: int) -> dict[str, Any] | None:
-    """Return the most pixels of a picture that it makes: translators work in tiles, so that only time grows."""
-    if recipe.data.kind in ("points", "sequences"):
+def _largest(recipe: Recipe, max_pixels: int, trial: dict[str, Any] | None, weights: int) -> dict[str, Any] | None:
+    """Return the most pixels of a picture that it makes, and about what that takes, from what the trial took.
+
+    A translator works in tiles: beyond one tile only time grows.
+    """
+    if trial is None or recipe.data.kind in ("points", "sequences"):
         return None
-    pixels = max_pixels if recipe.translates else recipe.shape[1] * recipe.shape[2]
-    return {"output_pixels": pixels, "input_pixels": pixels // recipe.upscaling**2 if recipe.translates else None}
+    if not recipe.translates:
+        return {"output_pixels": recipe.shape[1] * recipe.shape[2]}
+    tried = trial["width"] * trial["height"] * recipe.upscaling**2
+    maps = max(0, trial["memory_bytes"] - 4 * weights)
+    return {
+        "output_pixels": max_pixels,
+        "input_pixels": max_pixels // recipe.upscaling**2,
+        "about_seconds": round(trial["seconds"] * max_pixels / tried, 1),
+        "about_memory_bytes": 4 * weights + maps * trial["tile_side"] ** 2 // tried,
+    }

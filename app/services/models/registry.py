@@ -133,7 +133,7 @@ def rebuild(version: VersionView, how: str, export: Exporter) -> None:
         if not rebuilt:
             sentence = (
                 f"The file of {version.reference} is {how}, and it cannot be exported again from a checkpoint: "
-                "train it again, or put the file back from a backup of FORGER_HOME/artifacts."
+                "train or import it again, or put the file back from a backup of FORGER_HOME/artifacts."
             )
             raise Conflict(sentence, code="model_damaged")
         Store(get_settings().artifacts).put_file(out)

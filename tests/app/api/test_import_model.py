@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
+from app.services.models import imports
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.exports import write_vivid
@@ -180,3 +182,33 @@ def test_file_that_is_too_large_is_refused(client: TestClient, export: Path) -> 
         state.state.settings = usual
     assert reply.status_code == 413
     assert "max_model_bytes" in reply.json()["detail"]
+
+
+def test_api_without_torch_refuses_before_the_file_is_read(
+    client: TestClient, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "find_spec", lambda name: None)
+    reply = send(client, export, "never")
+    assert (reply.status_code, reply.json()["code"]) == (503, "no_engine")
+
+
+def test_import_is_refused_while_others_run(client: TestClient, export: Path) -> None:
+    state: Any = client.app
+    with ExitStack() as places:
+        for _ in range(imports.MAX_IMPORTS):
+            places.enter_context(state.state.imports.limiter.place())
+        reply = send(client, export, "never")
+    assert reply.status_code == 429
+    assert int(reply.headers["retry-after"]) > 0
+
+
+def test_weights_of_unknown_data_are_neither_evaluated_nor_judged(client: TestClient, tmp_path: Path) -> None:
+    assert send(client, save_pth(trained(DcganExample(width=8)).state_dict(), tmp_path / "g.pth"), "strange").is_success
+    evaluation = client.post("/jobs", json={"kind": "evaluate", "model": "strange"})
+    assert evaluation.status_code == 422
+    assert evaluation.json()["errors"][0]["pointer"] == "/model"
+    assert "is not known" in evaluation.json()["detail"] + evaluation.json()["errors"][0]["message"]
+    answers = [{"truth": t, "index": n, "guess": "real", "ms": 900} for n in range(5) for t in ("real", "fake")]
+    version = client.get("/models/strange").json()["versions"][0]["model"]
+    judged = client.post(f"/models/{version}/judgements", json={"seed": 3, "judge": "ada", "answers": answers})
+    assert (judged.status_code, judged.json()["code"]) == (409, "nothing_to_judge")
