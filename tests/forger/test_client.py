@@ -263,7 +263,9 @@ def test_export_is_saved_and_imported_again(forger: Forger, trained: Job, tmp_pa
     version = forger.import_model(tmp_path / "own.safetensors", "copied", licence="MIT", source="our own")
     card = version.card["imported"]
     assert (version.model, card["layout"], card["licence"], card["source"]) == ("copied@1", "forger", "MIT", "our own")
-    assert forger.sample(7, seed=1, model="copied") == forger.sample(7, seed=1, model=trained.wait().model)
+    assert version.export_sha256 == export.sha256
+    copied, own = (forger.sample(7, seed=1, model=model) for model in ("copied", trained.wait().model))
+    assert copied.image().tobytes() == own.image().tobytes()
     forger.delete_model("copied")
     (tmp_path / "text.pth").write_text("no weights")
     with pytest.raises(ForgerProblem) as refused:
