@@ -71,7 +71,7 @@ SHOTS = (
     Shot("sample-phone", "sample?model=cdcgan-digits&class=7&seed=1", PHONE),
     Shot("compare", "compare?jobs={gan-ring8},{wgan_gp-ring8}", DESKTOP, scroll_to="Curves"),
     Shot("experiment", "experiments/{experiment}", DESKTOP),
-    Shot("translate", "translate?way_back=1", DESKTOP, click=".examples button"),
+    Shot("translate", "translate?back=1", DESKTOP, click=".examples button"),
     Shot("spot", "spot?model=cdcgan-digits@1&n=10&seed=3", DESKTOP, click="form button.main"),
     Shot("lectures", "lectures", DESKTOP),
     Shot("exercises", "lectures?view=exercises", DESKTOP),

@@ -390,7 +390,7 @@ class Forger:
     def share(self, kind: LinkKind, target: str, hours: float = 168) -> LinkOut:
         """Create a link that shows one job, experiment or model (name@version) without the key, for some hours.
 
-        Raises Conflict if the service has no key: then every address can be opened anyway.
+        Raises ForgerProblem if the service has no key: then every address can be opened anyway.
 
         >>> forger.share("job", job.id, hours=24).href
         """

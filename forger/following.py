@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from forger import events, notebook
-from forger.course import Course
 from forger.events import Event, OtherEvent, Patience, StateChanged, parse_event
+from forger.live_curves import LiveCurves
 from forger.notebook import Bundle
 from forger.problems import ForgerProblem, Unreachable
 
@@ -70,10 +70,10 @@ class Following(Iterator[Event]):
             raise
 
 
-def refreshed(job: "Job", stream: Iterator[Event] | None = None) -> Iterator[Event]:
-    """Yield the job's events; refresh it at each change and once per second, for its steps and remaining time."""
+def refreshed(job: "Job", stream: Iterator[Event]) -> Iterator[Event]:
+    """Yield the events of `stream`; refresh the job at changes and once per second, for steps and remaining time."""
     read_at = 0.0
-    for event in job.follow() if stream is None else stream:
+    for event in stream:
         if isinstance(event, StateChanged | OtherEvent) or time.monotonic() - read_at > REFRESH_S:
             read_at = time.monotonic()
             # The stream of events retries for longer than one request.
@@ -82,8 +82,8 @@ def refreshed(job: "Job", stream: Iterator[Event] | None = None) -> Iterator[Eve
         yield event
 
 
-def lines(job: "Job", stream: Iterator[Event] | None = None) -> Iterator[str]:
-    """Yield a line for each event that is of interest to a person."""
+def lines(job: "Job", stream: Iterator[Event]) -> Iterator[str]:
+    """Yield a line for each event of the job's `stream` that is of interest to a person."""
     for event in refreshed(job, stream):
         line = events.line(event, job.reply.progress.total)
         if line is not None:
@@ -95,7 +95,7 @@ def views(job: "Job", after: int = 0) -> Iterator[Bundle]:
 
     The job and its new events are read in turn, in one thread: steps and remaining time change between events.
     """
-    course, patience = Course(), Patience()
+    curves, patience = LiveCurves(), Patience()
     picture: Picture | None = None
     drawn: str | None = None
     while True:
@@ -103,16 +103,17 @@ def views(job: "Job", after: int = 0) -> Iterator[Bundle]:
             # After the refresh, because all events of an ended job exist.
             ended = job.refresh().ended
             for event in job.events(after):
-                course.take(parse_event(event.seq, event.type, event.data))
+                curves.add(parse_event(event.seq, event.type, event.data))
                 after = event.seq
-            if course.sample != drawn:
-                drawn = course.sample
-                picture = job.artifact(drawn) if drawn else None
+            if (newest := job.reply.links.get("sample")) != drawn:
+                # The picture of an attempt that was lost is deleted; the next attempt draws another one.
+                with suppress(ForgerProblem):
+                    picture, drawn = job.fetch(newest) if newest else None, newest
             patience.renew()
         except (Unreachable, ForgerProblem) as error:
             patience.spend(error)
             ended = False
-        yield notebook.following(job.reply, course.curves(), picture, job.studio)
+        yield notebook.following(job.reply, curves.by_name(), picture, job.studio)
         if ended:
             return
         time.sleep(REFRESH_S)

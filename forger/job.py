@@ -32,7 +32,7 @@ from forger.schemas.jobs import (
     SampleList,
     SampleOut,
 )
-from forger.text import progress_text
+from forger.text import job_title, progress_text
 from forger.wire import (
     DEFAULT_REPLY_POINTS,
     LABELS_FILE,
@@ -59,7 +59,7 @@ class Job:
 
     def __repr__(self) -> str:
         reply = self.reply
-        return f"<Job {reply.id}: {reply.family or 'custom'} on {reply.dataset}, {reply.state}, {self.course}>"
+        return f"<Job {reply.id}: {job_title(reply)}, {reply.state}, {self.course}>"
 
     @property
     def id(self) -> str:
@@ -170,7 +170,7 @@ class Job:
         """
         self.refresh()
         best = self.reply.best
-        title = f"{self.reply.family or 'custom'} on {self.reply.dataset}, {self.id}"
+        title = f"{job_title(self.reply)}, {self.id}"
         return plot(title, self.metrics(*names), None if best is None else best.step)
 
     def curves(self, format_: TableFormat, *names: str, points: int = MAX_REPLY_POINTS) -> bytes:
@@ -198,11 +198,11 @@ class Job:
     def picture(self, sample: SampleOut | None = None) -> Picture | None:
         """Fetch a sample, by default the newest; return None if there is none."""
         samples = [sample] if sample else self.samples()
-        return self.artifact(samples[-1].artifact) if samples else None
+        return self.fetch(samples[-1].href) if samples else None
 
-    def artifact(self, artifact: str) -> Picture:
-        """Fetch the picture that is the artifact of this id."""
-        return Picture.of(self._connection.request("GET", f"{self._path}/artifacts/{artifact}"))
+    def fetch(self, href: str) -> Picture:
+        """Fetch the picture at a link of the job's replies, such as `reply.links["sample"]`."""
+        return Picture.of(self._connection.request("GET", self._connection.path(href)))
 
     def save(self, artifact: ArtifactOut, path: str | Path) -> Path:
         """Save the artifact's bytes as a file, whole or not at all."""

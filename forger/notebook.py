@@ -14,7 +14,7 @@ from forger.schemas.dataset_report import Report
 from forger.schemas.experiments import ExperimentDetail
 from forger.schemas.figures import CellOut
 from forger.schemas.jobs import JobOut
-from forger.text import health_word, progress_text, rounded, setting_text, sparkline, time_left
+from forger.text import health_word, job_title, progress_text, rounded, setting_text, sparkline, time_left
 
 Bundle = dict[str, str]
 """one output in several media types, by media type, as Jupyter takes it"""
@@ -31,7 +31,7 @@ def job(reply: JobOut, picture: Picture | None, studio: str) -> str:
     at = reply.progress
     rows = {
         "job": reply.id,
-        "recipe": _title(reply),
+        "recipe": job_title(reply),
         "state": reply.state if reply.status_reason is None else f"{reply.state}: {reply.status_reason.message}",
         "health": _health(reply.health),
         "step": progress_text(at.step, at.total),
@@ -51,7 +51,7 @@ def _cells(reply: JobOut) -> Sequence[str]:
     return (
         reply.id,
         reply.kind,
-        _title(reply),
+        job_title(reply),
         str(reply.state),
         progress_text(reply.progress.step, reply.progress.total),
         health_word(reply.health) or "",
@@ -71,7 +71,7 @@ def following(
     The sparklines are those of the losses and of the figure that decides the best checkpoint.
     """
     at = reply.progress
-    course = progress_text(at.step, at.total) + time_left(at.eta_s)
+    progress = progress_text(at.step, at.total) + time_left(at.eta_s)
     health, reason = _health(reply.health), reply.status_reason and reply.status_reason.message
     sentences = [sentence for sentence in (reason, health) if sentence]
     metric = str((reply.recipe.get("watch") or {}).get("metric"))
@@ -79,13 +79,13 @@ def following(
     lines = [(name, sparkline(curves[name]), rounded(curves[name][-1])) for name in names]
     total = "" if at.total is None else f' max="{at.total}" value="{at.step}"'
     html = (
-        f"<div><b>{escape(_title(reply))}</b> {escape(reply.state)}, {escape(course)} {_link(studio)}</div>"
+        f"<div><b>{escape(job_title(reply))}</b> {escape(reply.state)}, {escape(progress)} {_link(studio)}</div>"
         f'<progress{total} style="width: 100%; max-width: 40em"></progress>'
         + (_table((), [(name, Html(f"<code>{line}</code>"), value) for name, line, value in lines]) if lines else "")
         + "".join(map(_sentence, sentences))
         + (_image(picture, "the newest picture of the fixed noise") if picture else "")
     )
-    plain = [f"{_title(reply)}, {reply.state}, {course}", *map("  ".join, lines), *sentences]
+    plain = [f"{job_title(reply)}, {reply.state}, {progress}", *map("  ".join, lines), *sentences]
     return {"text/html": html, "text/plain": "\n".join(plain)}
 
 
@@ -172,10 +172,6 @@ def experiment(reply: ExperimentDetail, studio: str) -> str:
 def _cell(cell: CellOut | None) -> str:
     text = experiment_tables.cell_text(cell)
     return _bold(text) if cell is not None and cell.best else text
-
-
-def _title(reply: JobOut) -> str:
-    return f"{reply.family or 'custom'} on {reply.dataset}"
 
 
 def _health(health: Health | None) -> str | None:

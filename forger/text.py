@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forger.schemas.base import Health
+    from forger.schemas.jobs import JobOut
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
 """characters of a curve, and of a bar in a terminal"""
 NOT_FINITE = "!"
 """character of a curve for a value that was not finite"""
+
+
+def job_title(reply: "JobOut") -> str:
+    """Return a job's family and dataset."""
+    return f"{reply.family or 'custom'} on {reply.dataset}"
 
 
 def progress_text(step: int, total: int | None) -> str:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.base import Seed
 from forger.schemas.samples import Format
+from models.spec.data import Side
 
 
 class DatasetPicturesQuery(BaseModel):
@@ -17,6 +18,6 @@ class DatasetPicturesQuery(BaseModel):
     n: int = Field(16, ge=1, description="Number of examples (of each class). A smaller dataset repeats its own.")
     seed: Seed | None = Field(None, description="Default: a random seed, which the reply names.")
     domain: Literal["a", "b"] | None = Field(None, description="Of a dataset with two domains; default: a.")
-    side: int | None = Field(None, ge=8, le=512, description="Pixels of a side; default: the dataset's own.")
+    side: Side | None = Field(None, description="Pixels of a side; default: the dataset's own.")
     channels: Literal["1", "3"] | None = Field(None, description="Grey or colour; default: the dataset's own.")
     format: Format | None = Field(None, description="Takes precedence over Accept; txt is for strings only.")

@@ -13,34 +13,22 @@ from typing import Any
 
 from app.core.errors import NotFound
 from app.core.settings import CHECKOUT
+from forger.schemas.lectures import LossesOut
 from models.spec.wording import unknown
 
 _REQUESTS = CHECKOUT / "examples" / "lecture"
 _PICTURES = CHECKOUT / "docs" / "pictures" / "lecture"
 _RECORDS = CHECKOUT / "bench" / "results" / "lecture"
-_PLAYERS = ("generator", "critic")
-
-
-@dataclass(frozen=True)
-class PlayerLosses:
-    """Mean losses over an epoch. The critic's is half the sum over real and generated examples, as the course has it.
-
-    `step` is the last step of the epoch; None for the losses that the course publishes.
-    """
-
-    step: int | None
-    generator: float
-    critic: float
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a run shows, in words, and its losses in the course: first epoch and last."""
+    """The words on a run, and its losses in the course: first epoch and last."""
 
     title: str
     look_for: str
     went_wrong: str | None
-    course: tuple[PlayerLosses, PlayerLosses] | None
+    course: list[LossesOut] | None
 
 
 @dataclass(frozen=True)
@@ -50,14 +38,15 @@ class Lecture:
     name: str
     words: Words
     request: Mapping[str, Any]
-    losses: tuple[PlayerLosses, ...]
+    losses: list[LossesOut]
     steps: int
     seconds: float
     picture: Path
 
 
-def _course(first: tuple[float, float], last: tuple[float, float]) -> tuple[PlayerLosses, PlayerLosses]:
-    return PlayerLosses(None, *first), PlayerLosses(None, *last)
+def _course(*epochs: tuple[float, float]) -> list[LossesOut]:
+    """Return the losses (generator, critic) of epochs of the course."""
+    return [LossesOut(step=None, generator=generator, critic=critic) for generator, critic in epochs]
 
 
 _WORDS: Mapping[str, Words] = {
@@ -129,7 +118,14 @@ def _read(name: str, words: Words) -> Lecture:
         name=name,
         words=words,
         request=json.loads((_REQUESTS / f"{name}.json").read_text()),
-        losses=tuple(PlayerLosses(step, *(values[f"step {step}", player] for player in _PLAYERS)) for step in epochs),
+        losses=[
+            LossesOut(
+                step=step,
+                generator=values[f"step {step}", "generator"],
+                critic=values[f"step {step}", "critic"],
+            )
+            for step in epochs
+        ],
         steps=ends[-1],
         seconds=values["whole run", "seconds"],
         picture=_PICTURES / f"{name}.png",

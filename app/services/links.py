@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
 from app.core.errors import NotFound
 from app.db.repositories import experiments, links
 from app.db.repositories import jobs as job_rows
@@ -33,13 +31,13 @@ class Shared:
 
 
 def create(kind: str, target: str, lifetime_s: float) -> LinkView:
-    """Create a link to something that exists. Raises NotFound."""
+    """Create a link to a job, an experiment or a model's version. Raises NotFound."""
+    if kind == "model":
+        target = registry.find(target).reference
     with unit_of_work() as session:
-        if kind == "model":
-            target = registry.find(target).reference
-        elif kind == "job" and job_rows.find(session, target) is None:
+        if kind == "job" and job_rows.find(session, target) is None:
             raise NotFound(f"There is no job '{target[:80]}'. GET /jobs lists them.")
-        elif kind == "experiment" and experiments.find(session, target) is None:
+        if kind == "experiment" and experiments.find(session, target) is None:
             raise NotFound(f"There is no experiment '{target[:80]}'. GET /experiments lists them.")
         return _view(links.add(session, kind, target, lifetime_s))
 
@@ -54,7 +52,17 @@ def shared_by(link_id: str) -> Shared | None:
     """Return what a link shows; None if it has expired or was revoked, or if its target was deleted."""
     with unit_of_work(read_only=True) as session:
         row = links.find(session, link_id)
-        return None if row is None else _shared(session, _view(row))
+        if row is None:
+            return None
+        link = _view(row)
+        if link.kind == "experiment":
+            return Shared(link, jobs=frozenset(experiments.job_ids(session, link.target)))
+    if link.kind == "job":
+        return Shared(link, jobs=frozenset({link.target}))
+    try:
+        return Shared(link, dataset=registry.find(link.target).recipe.data.dataset)
+    except NotFound:
+        return None
 
 
 def revoke(link_id: str) -> None:
@@ -62,17 +70,6 @@ def revoke(link_id: str) -> None:
     with unit_of_work() as session:
         if not links.remove(session, link_id):
             raise NotFound(f"There is no link '{link_id[:80]}'. GET /links lists those that have not expired.")
-
-
-def _shared(session: Session, link: LinkView) -> Shared | None:
-    if link.kind == "job":
-        return Shared(link, jobs=frozenset({link.target}))
-    if link.kind == "experiment":
-        return Shared(link, jobs=frozenset(job.id for job in experiments.jobs(session, link.target)))
-    try:
-        return Shared(link, dataset=registry.find(link.target).recipe.data.dataset)
-    except NotFound:
-        return None
 
 
 def _view(row: Link) -> LinkView:

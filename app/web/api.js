@@ -58,6 +58,19 @@ export async function post(path, body, signal) {
   return response.status === 204 ? null : response.json();
 }
 
+/**
+ * Return a function that creates something: sent again after a lost answer, an equal request creates no second one.
+ * @param {string} path
+ */
+export function posterOnce(path) {
+  let sent = { text: "", key: "" };
+  return async (/** @type {any} */ body, /** @type {AbortSignal} */ signal) => {
+    const text = JSON.stringify(body);
+    if (sent.text !== text) sent = { text, key: `studio-${crypto.getRandomValues(new Uint32Array(4)).join("-")}` };
+    return (await send("POST", path, { body, signal, headers: { "Idempotency-Key": sent.key } })).json();
+  };
+}
+
 /** @param {string} path */
 export const remove = (path) => send("DELETE", path);
 

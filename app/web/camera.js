@@ -1,6 +1,7 @@
 // Take a picture: with the camera of this browser, or with the camera app of a phone where a page may not use it.
 
 import { fill, h, setText } from "./dom.js";
+import { encode, sheet } from "./pixels.js";
 
 /** whether a page may ask for the camera here: only over HTTPS or on this machine */
 const usable = Boolean(navigator.mediaDevices?.getUserMedia);
@@ -61,8 +62,7 @@ async function openCamera(onPicture, signal) {
 
 /** @param {HTMLVideoElement} video @returns {Promise<File>} */
 async function capture(video) {
-  const canvas = h("canvas", { width: video.videoWidth, height: video.videoHeight });
-  canvas.getContext("2d").drawImage(video, 0, 0);
-  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  return new File([blob], "camera.png", { type: "image/png" });
+  const { canvas, context } = sheet(video.videoWidth, video.videoHeight);
+  context.drawImage(video, 0, 0);
+  return new File([await encode(canvas)], "camera.png", { type: "image/png" });
 }

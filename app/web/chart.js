@@ -1,5 +1,6 @@
 // Line charts on uPlot: one step cursor, one zoom and one set of choices for all charts of a room.
 
+import { token } from "./canvas.js";
 import { smoothed } from "./curves.js";
 import { fill, h, setText } from "./dom.js";
 import { count, number } from "./format.js";
@@ -12,9 +13,6 @@ const BAND_ALPHA = "30"; // of 255, in hexadecimal
 /** pixels drawn and left out: the seventh curve has the first colour again, and dashes */
 const DASHES = [[], [8, 4], [2, 3]];
 export const SCALES = ["linear", "log", "asinh"];
-
-/** @param {string} name of a custom property */
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /**
  * What all charts of a room share. `from` and `to` are the steps in view; null: all of them. `hidden` names curves.
@@ -70,7 +68,7 @@ export class Chart {
   show(names) {
     if (names.join() === this.names.join()) return this.refresh();
     this.names = names;
-    this.#rebuild();
+    this.restyle();
   }
 
   /** Draw what has changed, if it is in view; else when it comes into view. */
@@ -80,17 +78,13 @@ export class Chart {
   }
 
   /** Build the chart anew: its scale, its lines or its colours have changed. */
-  #rebuild() {
+  restyle() {
     this.uplot?.destroy();
     this.uplot = undefined;
     const { guides = [] } = this.options;
     fill(this.legend, this.names.map((name, index) => this.#entry(name, index)), this.at,
       guides.length > 0 && h("span", { class: "muted" }, `dashed: ${guides.map(({ text }) => text).join(", ")}`));
     this.refresh();
-  }
-
-  restyle() {
-    this.#rebuild();
   }
 
   draw() {
@@ -109,8 +103,11 @@ export class Chart {
 
   /** Mark the shared step. */
   mark() {
-    this.uplot?.redraw(false, false);
-    this.#values(null);
+    if (!this.visible) this.stale = true;
+    else {
+      this.uplot?.redraw(false, false);
+      this.#values(null);
+    }
   }
 
   /** Show or hide a curve. @param {string} name @param {boolean} shown */
@@ -188,7 +185,10 @@ export class Chart {
           });
           plot.over.addEventListener("dblclick", () => onZoom(null, null));
         }],
-        setCursor: [(/** @type {any} */ plot) => this.#values(plot.cursor.idx)],
+        setCursor: [(/** @type {any} */ plot) => {
+          if (this.visible) this.#values(plot.cursor.idx);
+          else this.stale = true;
+        }],
       },
     };
   }
@@ -220,7 +220,7 @@ export class Chart {
   #entry(name, index) {
     const swatch = h("i");
     paint(swatch, index);
-    const button = h("button", {
+    return h("button", {
       type: "button", "aria-pressed": String(!this.hidden.has(name)),
       onclick: () => {
         const shown = this.hidden.has(name);
@@ -228,7 +228,6 @@ export class Chart {
         this.options.onHide?.(name, shown);
       },
     }, swatch, this.text(name), h("span", { class: "number" }));
-    return button;
   }
 
   /** Say in words what the picture shows. */

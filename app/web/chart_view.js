@@ -1,6 +1,6 @@
 // What all charts of a room share: scale, smoothing and zoom, kept in the address, and the controls that change them.
 
-import { SCALES } from "./chart.js";
+import { Chart, SCALES } from "./chart.js";
 import { h } from "./dom.js";
 import { keep } from "./main.js";
 
@@ -13,6 +13,13 @@ export function readView(query) {
     step: numberOf("step"), from: numberOf("from"), to: numberOf("to"), hidden: new Set(query.get("hidden")?.split(",")),
   };
 }
+
+/**
+ * A chart that shares no view: all steps, as they were measured.
+ * @param {string} title @param {import("./curves.js").Curves} curves @param {{guides: {value: number, text: string}[], sync: string}} options
+ */
+export const plainChart = (title, curves, { guides, sync }) =>
+  new Chart(title, curves, { view: readView(new URLSearchParams()), onStep: () => undefined, onZoom: () => undefined, guides, sync });
 
 /**
  * The choices that all charts of a room share.

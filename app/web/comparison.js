@@ -1,16 +1,17 @@
 // Several trainings beside each other: curves on one axis, recipes, samples of the same noise, figures. Live.
 
 import { get } from "./api.js";
-import { Chart, label, paint } from "./chart.js";
+import { Chart, label } from "./chart.js";
 import { chartControls } from "./chart_view.js";
-import { differenceTable, jobTable, sampleCards, valueTable } from "./comparison_parts.js";
+import { differenceTable, sampleCards, showJobs, valueTable } from "./comparison_parts.js";
 import { Curves } from "./curves.js";
-import { empty, fill, h, refill, skeleton } from "./dom.js";
+import { empty, fill, h, refill, scrolling, skeleton } from "./dom.js";
 import { rankingPanel, table } from "./figures.js";
-import { number, count } from "./format.js";
+import { count, number } from "./format.js";
 import { shortNames, variant } from "./job_names.js";
 import { follow } from "./log.js";
 import { keep } from "./main.js";
+import { inNextFrame, throttled } from "./soon.js";
 import { stepCursor } from "./step_cursor.js";
 
 const MOST_POINTS = 2000;
@@ -25,8 +26,8 @@ const PAUSE_MS = 400;
  */
 export async function comparison(place, { ids, view, query, onRemove, signal }) {
   const read = () => get("/compare", { jobs: ids.join(",") }, signal);
-  const [first, ...whole] = await Promise.all([read(), ...ids.map((id) => get(`/jobs/${encodeURIComponent(id)}`, {}, signal))]);
-  let compared = first;
+  let [compared, { data: datasets }] = await Promise.all([read(), get("/datasets", {}, signal)]);
+  const ofPoints = new Set(datasets.filter((/** @type {any} */ one) => one.kind === "points").map((/** @type {any} */ one) => one.name));
   const points = Math.min(MOST_POINTS, Math.floor(POINTS_TOGETHER / ids.length));
   const names = shortNames(compared.jobs);
   const nameOf = (/** @type {string} */ id) => names.get(id) ?? id;
@@ -38,8 +39,8 @@ export async function comparison(place, { ids, view, query, onRemove, signal }) 
   const charts = new Map();
   let figure = query.get("figure") ?? compared.jobs[0].metric ?? "";
 
-  const jobs = h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Compared trainings" });
-  const samples = sampleCards({ seed: query.get("seed") ?? "1", nameOf, ofPoints: new Set(whole.filter((job) => job.recipe.data.kind === "points").map((job) => job.id)) });
+  const jobs = scrolling("Compared trainings");
+  const samples = sampleCards({ seed: query.get("seed") ?? "1", nameOf, ofPoints: new Set(compared.jobs.filter((/** @type {any} */ job) => ofPoints.has(job.dataset)).map((/** @type {any} */ job) => job.id)) });
   const holder = h("div", { class: "charts" }, skeleton(true));
   const thinned = h("span", { class: "muted small" });
   const recipes = h("div", { class: "stack" });
@@ -91,9 +92,9 @@ export async function comparison(place, { ids, view, query, onRemove, signal }) 
         charts.set(name, chart);
         holder.append(chart.element);
       }
-      cursor.reach(curvesOf(name).last);
       chart.show(ids);
     }
+    cursor.setRange(Math.max(...[...curves.values()].map((of) => of.last)));
   }
 
   /** Hide a job's curves in every chart. @param {string} id @param {boolean} shown */
@@ -113,34 +114,23 @@ export async function comparison(place, { ids, view, query, onRemove, signal }) 
         table(repeated, cases, variantOf))]);
   }
 
+  const drawJobs = () => showJobs(jobs, compared.jobs, { nameOf, onRemove });
+
   function draw() {
-    refill(jobs, compared.jobs, () => jobTable(compared.jobs, { nameOf, onRemove, paint }));
+    drawJobs();
     refill(recipes, compared.differences, () => differenceTable(compared.differences, ids, nameOf));
     samples.show(compared);
     drawFigures();
   }
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  /** Read the comparison again once the events pause. */
-  function readSoon() {
-    timer ??= setTimeout(async () => {
-      timer = undefined;
-      compared = await read().catch(() => compared);
-      if (!signal.aborted) draw();
-    }, PAUSE_MS);
-  }
-  signal.addEventListener("abort", () => clearTimeout(timer));
-
-  let due = false;
-  function drawChartsSoon() {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      if (!signal.aborted) drawCharts();
-    });
-  }
+  const readSoon = throttled(async () => {
+    compared = await read();
+    draw();
+  }, PAUSE_MS, signal);
+  const drawLiveSoon = inNextFrame(() => {
+    drawJobs();
+    drawCharts();
+  }, signal);
 
   follow(({ job, type, data }) => {
     if (!ids.includes(job)) return;
@@ -148,10 +138,11 @@ export async function comparison(place, { ids, view, query, onRemove, signal }) 
       for (const [name, value] of Object.entries(data.values)) curvesOf(name).report(data.step, { [job]: /** @type {number | null} */ (value) });
       const known = compared.jobs.find((/** @type {any} */ one) => one.id === job);
       known.step = Math.max(known.step, data.step);
-    } else if (type === "rewound") curves.forEach((of) => of.rewind(data.to_step, job));
-    if (type !== "metrics") readSoon();
-    else refill(jobs, compared.jobs, () => jobTable(compared.jobs, { nameOf, onRemove, paint }));
-    drawChartsSoon();
+    } else {
+      if (type === "rewound") curves.forEach((of) => of.rewind(data.to_step, job));
+      readSoon();
+    }
+    drawLiveSoon();
   }, signal);
 
   draw();

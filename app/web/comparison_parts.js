@@ -1,29 +1,34 @@
 // The parts of a comparison that are not curves: its jobs, differences of recipes, samples, figures of single jobs.
 
-import { h, fill, refill, setText, stateWord } from "./dom.js";
+import { paint } from "./chart.js";
+import { h, refill, scrolling, setText, stateWord } from "./dom.js";
 import { heading, provenances } from "./figures.js";
 import { count, number } from "./format.js";
 import { keep } from "./main.js";
 import { inWords } from "./recipe.js";
 import { linked } from "./rooms/jobs.js";
+import { diceButton } from "./seed_dice.js";
 
 /** points drawn of a model of points */
 const POINTS = 400;
-const SEEDS = Number.MAX_SAFE_INTEGER;
 
 /** @typedef {(id: string) => string} Naming */
 
-/**
- * @param {any[]} jobs @param {{nameOf: Naming, onRemove: (id: string) => void, paint: (swatch: HTMLElement, index: number) => void}} options
- */
-export function jobTable(jobs, { nameOf, onRemove, paint }) {
+/** Show the jobs; while only their steps change, no link or button is built anew. @param {Element} place @param {any[]} jobs @param {{nameOf: Naming, onRemove: (id: string) => void}} options */
+export function showJobs(place, jobs, options) {
+  refill(place, jobs.map(({ step, ...others }) => others), () => jobTable(jobs, options));
+  for (const { id, step } of jobs) setText(/** @type {Element} */ (place.querySelector(`[data-job="${id}"] [data-step]`)), count(step));
+}
+
+/** @param {any[]} jobs @param {{nameOf: Naming, onRemove: (id: string) => void}} options */
+function jobTable(jobs, { nameOf, onRemove }) {
   return h("table", { class: "table" },
     h("thead", {}, h("tr", {}, ["line", "training", "data", "state"].map((title) => h("th", {}, title)), h("th", { class: "number" }, "step"), h("th", {}, "best checkpoint"), h("th", {}, "model"), h("th", {}, h("span", { class: "unseen" }, "remove")))),
     h("tbody", {}, jobs.map((job, index) => {
       const swatch = h("i", { class: "swatch" });
       paint(swatch, index);
       return h("tr", { data: { job: job.id } }, h("td", {}, swatch), h("th", { scope: "row" }, h("a", { href: `jobs/${job.id}` }, nameOf(job.id))), h("td", {}, job.dataset),
-        h("td", {}, stateWord(job.state)), h("td", { class: "number" }, count(job.step)),
+        h("td", {}, stateWord(job.state)), h("td", { class: "number", data: { step: "" } }),
         h("td", {}, job.best ? `${job.best.metric.replaceAll("_", " ")} ${number(job.best.value)} at ${count(job.best.step)}` : "–"),
         h("td", {}, job.model ? h("a", { href: `sample?model=${encodeURIComponent(job.model)}` }, job.model) : "–"),
         h("td", { class: "number" }, h("button", { type: "button", "aria-label": `Remove ${nameOf(job.id)}`, onclick: () => onRemove(job.id) }, "Remove")));
@@ -33,7 +38,7 @@ export function jobTable(jobs, { nameOf, onRemove, paint }) {
 /** What differs between the recipes, a row for each field. @param {{path: string, values: any[]}[]} differences @param {string[]} ids @param {Naming} nameOf */
 export function differenceTable(differences, ids, nameOf) {
   if (!differences.length) return h("p", { class: "muted" }, "The recipes are equal.");
-  return h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Differences of the recipes" }, h("table", { class: "table" },
+  return scrolling("Differences of the recipes", h("table", { class: "table" },
     h("thead", {}, h("tr", {}, h("th", {}, "field"), ids.map((id) => h("th", {}, nameOf(id))))),
     h("tbody", {}, differences.map(({ path, values }) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, path.slice(1).replaceAll("/", "."))),
       values.map((value) => h("td", {}, inWords(value))))))));
@@ -44,7 +49,7 @@ export function valueTable(figures, ids, nameOf) {
   if (!figures.length) return h("p", { class: "muted" }, "Nothing is measured yet.");
   const known = provenances(figures);
   return h("div", { class: "stack" },
-    h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Figures of each training" }, h("table", { class: "table" },
+    scrolling("Figures of each training", h("table", { class: "table" },
       h("thead", {}, h("tr", {}, h("th", {}, "training"), figures.map((figure) => h("th", { class: "number", title: figure.title }, heading(figure, known))))),
       h("tbody", {}, ids.map((id) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: `jobs/${id}` }, nameOf(id))), figures.map((figure) => valueCell(figure, id))))))),
     h("p", { class: "hint" }, "Of each training's best checkpoint, or of an evaluation of its published one. ★ is the best value of a column; one training has no interval."),
@@ -72,7 +77,7 @@ export function sampleCards({ seed, nameOf, ofPoints }) {
   const cards = h("div", { class: "grid narrow" });
   const element = h("div", { class: "stack" }, h("div", { class: "spread" }, h("h2", {}, "Samples"),
     h("div", { class: "row" }, h("label", { class: "small" }, "Seed of the noise", input),
-      h("button", { type: "button", "aria-label": "Another noise", onclick: () => use(String(Math.floor(Math.random() * SEEDS))) }, "⚄ Dice"))), cards, about);
+      diceButton("Another noise", use))), cards, about);
 
   /** @param {string} value */
   function use(value) {

@@ -1,17 +1,13 @@
 // How the course's answers are checked: pure functions of an answer and of the student's own trainings.
 
 import { number } from "./format.js";
-import { endLoss, isNonSaturating, last, losses, points } from "./run_facts.js";
+import { endLoss, HIGH_REVERSE_KL, isNonSaturating, last, losses, LOW_COVERAGE, LOW_VARIETY, points } from "./run_facts.js";
 
 /** @typedef {import("./run_facts.js").Run} Run */
 /** @typedef {{right: boolean, text: string}} Verdict */
 
-const LN2 = Math.log(2);
 /** how far a number that is read off a chart may lie from the stored one, as a share of it */
 const READING = 0.03;
-/** what the watch calls a collapse of pictures (docs/health.md): they repeat themselves, and the critic sees through them */
-const LOW_VARIETY = 0.6;
-const HIGH_REVERSE_KL = 0.65;
 /** of the ring */
 const MODES = 8;
 
@@ -30,16 +26,16 @@ const reads = (answer, value, least = 0.005) => Math.abs(answer - value) <= Math
 export function fooledCritic(answer, [run]) {
   const own = endLoss(run, "critic");
   const yours = `Over the last fifth of your run the critic's loss is ${short(own)}`;
-  if (Math.abs(answer - 2 * LN2) <= 0.01) {
-    return right(`2 ln 2 = 1.386: ln 2 for the real examples and ln 2 for the generated ones. ${yours}${own === null ? "" : own < 2 * LN2 ? ": below it, so the critic still sees a difference" : ": not below it, so on average the critic does no better than a coin"}.`);
+  if (Math.abs(answer - 2 * Math.LN2) <= 0.01) {
+    return right(`2 ln 2 = 1.386: ln 2 for the real examples and ln 2 for the generated ones. ${yours}${own === null ? "" : own < 2 * Math.LN2 ? ": below it, so the critic still sees a difference" : ": not below it, so on average the critic does no better than a coin"}.`);
   }
-  if (Math.abs(answer - LN2) <= 0.01) return wrong("ln 2 is the loss on one kind of examples. The curve adds the losses on real and on generated ones.");
+  if (Math.abs(answer - Math.LN2) <= 0.01) return wrong("ln 2 is the loss on one kind of examples. The curve adds the losses on real and on generated ones.");
   if (own !== null && reads(answer, own, 0.02)) return wrong(`${yours}, but the question is about an ideal critic. Put D = 1/2 into −ln D(real) − ln(1 − D(generated)).`);
   return wrong("Put D = 1/2 for every example into the critic's loss, −ln D(real) − ln(1 − D(generated)).");
 }
 
 /** The first evaluation that draws all modes and puts half of the points near them. @param {Run} run @param {number} modes @returns {{covered: number | null, good: number | null}} */
-export function firstSteps(run, modes = MODES) {
+function firstSteps(run, modes = MODES) {
   const quality = new Map(points(run, "figure/high_quality"));
   const covered = points(run, "figure/modes").filter(([, value]) => value >= modes).map(([step]) => step);
   return { covered: covered[0] ?? null, good: covered.find((step) => (quality.get(step) ?? 0) >= 0.5) ?? null };
@@ -92,8 +88,8 @@ export function lowerDivergence(answer, runs) {
 export function equalLosses(answer, [run]) {
   const coverage = last(run, "figure/coverage");
   const seen = `In your run the losses end at ${short(endLoss(run, "generator"))} and ${short((endLoss(run, "critic") ?? 0) / 2)} (the critic's halved), the critic orders ${percent(last(run, "gauge/critic_accuracy"))} of pairs correctly, and coverage is ${short(coverage)}`;
-  if (answer === "fooled") return right(`${seen}. Equal losses say that this critic hardly sees a difference. Whether there is one, the pictures and the figures say: here ${coverage !== null && coverage < 0.2 ? "they are far from the data" : "look at them"}.`);
-  if (answer === "good") return wrong(`${seen}. ${coverage !== null && coverage < 0.2 ? "A coverage below 0.2 is far from the data." : "Look at the pictures."} The losses know only what this critic can see, and it has four hidden units.`);
+  if (answer === "fooled") return right(`${seen}. Equal losses say that this critic hardly sees a difference. Whether there is one, the pictures and the figures say: here ${coverage !== null && coverage < LOW_COVERAGE ? "they are far from the data" : "look at them"}.`);
+  if (answer === "good") return wrong(`${seen}. ${coverage !== null && coverage < LOW_COVERAGE ? "A coverage below 0.2 is far from the data." : "Look at the pictures."} The losses know only what this critic can see, and it has four hidden units.`);
   return wrong(`${seen}. In a collapse the critic wins nearly always, and the losses are far apart.`);
 }
 
@@ -109,10 +105,10 @@ export function varietyOf(answer, [run]) {
 }
 
 /** What the watch calls a collapse of points (docs/health.md): about half of the modes get none. @param {Run} run */
-export const losesModes = (run) => run.job.health?.kind === "collapse" || (last(run, "figure/reverse_kl") ?? 0) > HIGH_REVERSE_KL;
+const losesModes = (run) => run.job.health?.kind === "collapse" || (last(run, "figure/reverse_kl") ?? 0) > HIGH_REVERSE_KL;
 
 /** Whether a run draws all modes at its end, and the watch reports no collapse. @param {Run} run */
-export const keepsModes = (run) => !losesModes(run) && (last(run, "figure/modes") ?? 0) >= MODES;
+const keepsModes = (run) => !losesModes(run) && (last(run, "figure/modes") ?? 0) >= MODES;
 
 /** Which change mended the collapse of the first run. @param {string} answer the place of a run from 1 on, or none @param {Run[]} runs @param {string[]} changes in the order of the other runs @returns {Verdict} */
 export function mended(answer, [before, ...tries], changes) {
@@ -126,7 +122,7 @@ export function mended(answer, [before, ...tries], changes) {
 }
 
 /** The least loss of a critic whose target for real examples is below 1: the entropy of the target. @param {number} target */
-export const smoothedFloor = (target) => -target * Math.log(target) - (1 - target) * Math.log(1 - target);
+const smoothedFloor = (target) => -target * Math.log(target) - (1 - target) * Math.log(1 - target);
 
 /** @param {number} answer @param {Run[]} runs @returns {Verdict} */
 export function floorOfSmoothing(answer, [run]) {

@@ -64,6 +64,12 @@ export const stateWord = (state) => h("span", { class: `state ${state}` }, state
 export const empty = (text, command, ...more) =>
   h("div", { class: "empty" }, h("p", {}, text), command ? h("code", {}, command) : null, ...more);
 
+/** A place that scrolls sideways, also by keyboard. @param {string} label @param {...Child} children */
+export const scrolling = (label, ...children) => h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": label }, children);
+
+/** Values under their names. @param {[string, Child][]} rows */
+export const factBoxes = (rows) => rows.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value)));
+
 /** A bar; its value is also said in words beside it by the caller. @param {number} share from 0 to 1 */
 export function bar(share) {
   const inner = h("i");
@@ -75,7 +81,7 @@ const toasts = h("div", { class: "toasts", role: "status" });
 
 /** Say something for a few seconds, with an action if there is one. @param {string} text @param {[string, () => void]} [action] */
 export function toast(text, action, seconds = 6) {
-  if (!toasts.isConnected) document.body.append(toasts);
+  (document.querySelector("dialog[open]") ?? document.body).append(toasts); // a dialog covers what is not in it
   const box = h("div", { class: "toast" }, text);
   const remove = () => box.remove();
   if (action) box.append(h("button", { onclick: () => { remove(); action[1](); } }, action[0]));
@@ -98,11 +104,18 @@ export function confirmed(title, text, verb) {
   }));
 }
 
+/** Copy a text; say so with `done`. @param {string} text @param {string} done */
+export async function copyText(text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(done);
+  } catch {
+    toast(text, undefined, 60); // a page without HTTPS may not write to the clipboard
+  }
+}
+
 /** A button that copies a text. @param {() => string} text @param {string} label */
 export const copyButton = (text, label) => h("button", {
   type: "button",
-  onclick: async () => {
-    await navigator.clipboard.writeText(text());
-    toast(`The ${label} is in the clipboard.`);
-  },
+  onclick: () => copyText(text(), `The ${label} is in the clipboard.`),
 }, `Copy as ${label}`);

@@ -7,6 +7,7 @@ import { count } from "./format.js";
 import { follow } from "./log.js";
 import { keep } from "./main.js";
 import { readRun } from "./own_runs.js";
+import { throttled } from "./soon.js";
 import { EXERCISES } from "./syllabus.js";
 import { slot } from "./training_slot.js";
 import { watched } from "./watched_curves.js";
@@ -18,8 +19,8 @@ const NEWEST = 100;
 const REFRESH_MS = 1500;
 const LETTERS = ["a", "b", "c", "d"];
 
-/** @param {HTMLElement} place @param {any} _lectures @param {{query: URLSearchParams, signal: AbortSignal}} options */
-export async function exercises(place, _lectures, { query, signal }) {
+/** @param {HTMLElement} place @param {{query: URLSearchParams, signal: AbortSignal}} options */
+export async function exercises(place, { query, signal }) {
   const exercise = EXERCISES.find(({ name }) => name === query.get("exercise")) ?? EXERCISES[0];
   const at = EXERCISES.indexOf(exercise);
   const links = h("nav", { class: "row", "aria-label": "Exercises" });
@@ -67,15 +68,11 @@ export async function exercises(place, _lectures, { query, signal }) {
     h("section", { class: "card", "aria-label": "Watch" }, h("h3", {}, "Watch"), h("p", {}, exercise.watch), shown.element),
     question(exercise, runs, drawLinks, EXERCISES[at + 1]));
 
-  /** @type {Map<number, ReturnType<typeof setTimeout>>} */
-  const due = new Map();
-  follow((event) => {
-    for (const [index, one] of slots.entries()) {
-      if (one.id() !== event.job || due.has(index) || !["metrics", "state", "health", "sample"].includes(event.type)) continue;
-      due.set(index, setTimeout(() => { due.delete(index); if (!signal.aborted) void readSlot(index); }, REFRESH_MS));
-    }
+  const readsSoon = slots.map((_, index) => throttled(() => readSlot(index), REFRESH_MS, signal));
+  follow(({ job, type }) => {
+    if (!["metrics", "state", "health", "sample"].includes(type)) return;
+    for (const [index, one] of slots.entries()) if (one.id() === job) readsSoon[index]();
   }, signal);
-  signal.addEventListener("abort", () => { for (const timer of due.values()) clearTimeout(timer); });
   await Promise.all(slots.map((_, index) => readSlot(index)));
   await Promise.all(slots.map((one) => one.estimate()));
 }

@@ -2,17 +2,18 @@
 
 import { address, get, post, remove } from "./api.js";
 import { readView } from "./chart_view.js";
-import { bar, confirmed, empty, fill, h, refill, stateWord, toast } from "./dom.js";
+import { bar, confirmed, empty, fill, h, refill, scrolling, setText, stateWord, toast } from "./dom.js";
 import { fanChart } from "./fan_chart.js";
 import { chosenFigure, rankingPanel, table } from "./figures.js";
 import { ago, count, number } from "./format.js";
+import { ENDED } from "./job_states.js";
 import { follow } from "./log.js";
 import { go, keep } from "./main.js";
-import { shareButton } from "./share.js";
 import { stateWords } from "./rooms/experiments.js";
+import { shareButton } from "./share.js";
+import { inNextFrame, throttled } from "./soon.js";
 
 const PAUSE_MS = 400;
-const ENDED = ["succeeded", "failed", "cancelled"];
 const MOST_COMPARED = 16;
 
 /** @param {HTMLElement} main @param {{id: string, query: URLSearchParams, signal: AbortSignal}} place */
@@ -27,7 +28,7 @@ export async function page(main, { id, query, signal }) {
   const head = h("section", { class: "stack" });
   const verdicts = h("div", { class: "stack" });
   const all = h("div", { class: "stack" });
-  const cells = h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Cells" });
+  const cells = scrolling("Cells");
   const fan = fanChart({ jobs: experiment.jobs, cases: experiment.cases, wanted: query.get("curve"), view: readView(query), signal });
   fill(main, head,
     h("section", { class: "card" }, h("h2", {}, "Ranking"), verdicts), fan.element,
@@ -75,12 +76,21 @@ export async function page(main, { id, query, signal }) {
     const { jobs, cases, figures } = experiment;
     const seeds = [...new Set(jobs.map((/** @type {any} */ job) => job.seed))].sort((a, b) => a - b);
     const shown = chosenFigure(figures, figure);
-    refill(cells, [jobs, measured, figure], () => h("table", { class: "table cells" },
+    refill(cells, [jobs.map((/** @type {any} */ { step, ...others }) => others), measured, figure], () => h("table", { class: "table cells" },
       h("thead", {}, h("tr", {}, h("th", {}, "case"), seeds.map((seed) => h("th", { class: "number" }, `seed ${seed}`)))),
       h("tbody", {}, cases.map((/** @type {string} */ of) => h("tr", {}, h("th", { scope: "row" }, of), seeds.map((seed) => {
         const job = jobs.find((/** @type {any} */ one) => one.case === of && one.seed === seed);
         return h("td", { class: "number" }, job ? cell(job, shown) : "–");
       }))))));
+    drawSteps();
+  }
+
+  /** Write the steps of the cells that show no figure yet; no link is built anew. */
+  function drawSteps() {
+    for (const { id: of, step, total } of experiment.jobs) {
+      const place = cells.querySelector(`[data-cell="${of}"] [data-step]`);
+      if (place) setText(place, `${count(step)} of ${count(total)}`);
+    }
   }
 
   /** @param {any} job @param {any} shown the ranked figure */
@@ -89,7 +99,7 @@ export async function page(main, { id, query, signal }) {
     const found = shown && figures.find((/** @type {any} */ one) => one.name === shown.name && one.provenance_text === shown.provenance_text);
     const trouble = job.health?.state === "troubled" ? job.health : null;
     return h("a", { href: `jobs/${job.id}`, data: { cell: job.id }, title: trouble?.message ?? job.state },
-      h("b", {}, found ? number(found.value) : `${count(job.step)} of ${count(job.total)}`), h("br"),
+      found ? h("b", {}, number(found.value)) : h("b", { data: { step: "" } }), h("br"),
       trouble && job.state === "succeeded" ? h("span", { class: "state troubled small" }, trouble.kind?.replaceAll("_", " ") ?? "troubled") : stateWord(job.state));
   }
 
@@ -120,25 +130,22 @@ export async function page(main, { id, query, signal }) {
     go("experiments");
   }
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  const drawStepsSoon = inNextFrame(() => {
+    drawHead();
+    drawSteps();
+  }, signal);
+  const readSoon = throttled(async () => {
+    [experiment, { data: measured }] = await readAll();
+    draw();
+  }, PAUSE_MS, signal);
   follow(({ job: of, type, data }) => {
     const job = experiment.jobs.find((/** @type {any} */ one) => one.id === of);
     if (!job) return;
     if (type === "metrics") {
       job.step = Math.max(job.step, data.step);
-      drawHead();
-      drawCells();
-    } else if (["state", "health"].includes(type)) {
-      timer ??= setTimeout(async () => {
-        timer = undefined;
-        [experiment, { data: measured }] = await readAll().catch(() => [experiment, { data: measured }]);
-        if (signal.aborted) return;
-        draw();
-      }, PAUSE_MS);
-    }
+      drawStepsSoon();
+    } else if (["state", "health"].includes(type)) readSoon();
   }, signal);
-  signal.addEventListener("abort", () => clearTimeout(timer));
 
   draw();
   await fan.begin(recipe.watch?.metric ?? null);

@@ -1,13 +1,14 @@
 // A new experiment: a family with settings to vary, or several families, each trained with every seed.
 
-import { get, Problem, send } from "./api.js";
+import { get, posterOnce, Problem, send } from "./api.js";
 import { copyButton, fill, h, setText } from "./dom.js";
 import { count, duration } from "./format.js";
 import { gridForm } from "./grid_form.js";
 import { go, keep } from "./main.js";
 import { refusalList, refusalsOf } from "./plan.js";
-import { isObject } from "./recipe.js";
+import { isObject, parsed } from "./recipe.js";
 import { labelled, Refusals } from "./recipe_form.js";
+import { debounced } from "./soon.js";
 
 const PAUSE_MS = 300;
 const UNITS = ["steps", "epochs", "minutes"];
@@ -30,8 +31,7 @@ export async function form(main, { query, signal }) {
   asked.dataset ||= familyOf(asked.family).defaults.data.dataset;
   /** @type {import("./grid_form.js").Grid} */
   let grid = gridOf(query.get("grid"));
-  /** @type {{key: string, text: string} | null} */
-  let sent = null;
+  const createOnce = posterOnce("/experiments");
   const refusals = new Refusals();
 
   /** The request as it stands. */
@@ -104,11 +104,9 @@ export async function form(main, { query, signal }) {
     return made.element;
   }
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  const checkSoon = debounced(() => void check(), PAUSE_MS, signal);
   /** @type {AbortController | undefined} */
   let asking;
-  signal.addEventListener("abort", () => clearTimeout(timer));
 
   /** Keep the request in the address, and ask what it would take once the person pauses. */
   function changed() {
@@ -120,9 +118,8 @@ export async function form(main, { query, signal }) {
       families: alone ? "" : asked.families.join(",") || ",", overrides: alone ? asked.overrides : "",
     });
     asking?.abort();
-    clearTimeout(timer);
     panel.setAttribute("aria-busy", "true");
-    timer = setTimeout(() => void check(), PAUSE_MS);
+    checkSoon();
   }
 
   async function check() {
@@ -139,7 +136,7 @@ export async function form(main, { query, signal }) {
     panel.removeAttribute("aria-busy");
   }
 
-  /** Say refusals at their fields. @param {Plan["refusals"]} found */
+  /** Show refusals at their fields. @param {Plan["refusals"]} found */
   const show = (found) => refusals.show(found.map(({ pointer, message }) => ({ pointer: pointer.replace(/^\/recipe(?=\/|$)/, "/family").replace(/^\/overrides(?=\/|$)/, "/common"), message })));
 
   /** @param {Plan} plan */
@@ -155,13 +152,9 @@ export async function form(main, { query, signal }) {
   }
 
   async function submit() {
-    const text = JSON.stringify(body());
-    // One key a request: sent again after a lost answer, it creates no second experiment.
-    if (sent?.text !== text) sent = { text, key: `studio-${crypto.getRandomValues(new Uint32Array(4)).join("-")}` };
     start.disabled = true;
     try {
-      const response = await send("POST", "/experiments", { body: body(), signal, headers: { "Idempotency-Key": sent.key } });
-      go(`experiments/${(await response.json()).id}`);
+      go(`experiments/${(await createOnce(body(), signal)).id}`);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
@@ -187,13 +180,4 @@ function seedsOf(text) {
 function gridOf(text) {
   const value = parsed(text ?? "{}");
   return isObject(value) && Object.values(value).every(Array.isArray) ? value : {};
-}
-
-/** JSON, or the text where it is none: the service then says what it expects. @param {string} text */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

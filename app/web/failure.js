@@ -1,8 +1,8 @@
 // "Is this my failure?": one's own job beside the lecture's run whose signs its figures show.
 
 import { get } from "./api.js";
-import { Chart } from "./chart.js";
-import { empty, fill, h, refill, stateWord } from "./dom.js";
+import { plainChart } from "./chart_view.js";
+import { empty, fill, h, refill, scrolling, stateWord } from "./dom.js";
 import { count } from "./format.js";
 import { lossChart, lossTable, picture } from "./lecture_runs.js";
 import { follow } from "./log.js";
@@ -11,6 +11,7 @@ import { inOneLine, readRun } from "./own_runs.js";
 import { linked } from "./rooms/jobs.js";
 import { courseCurves, factsOf, isNonSaturating } from "./run_facts.js";
 import { nearest, ranked, reason } from "./signature.js";
+import { throttled } from "./soon.js";
 
 /** @typedef {import("./lecture_runs.js").Lecture} Lecture */
 /** @typedef {import("./run_facts.js").Run} Run */
@@ -67,12 +68,8 @@ export async function failure(place, lectures, { query, signal }) {
     document.title = `${run.job.model} beside the lectures · Forger`;
   }
 
-  let due = 0;
-  follow((event) => {
-    if (event.job !== id || due || !["metrics", "state", "health"].includes(event.type)) return;
-    due = setTimeout(() => { due = 0; if (!signal.aborted) void read().catch(() => undefined); }, REFRESH_MS);
-  }, signal);
-  signal.addEventListener("abort", () => clearTimeout(due));
+  const readSoon = throttled(read, REFRESH_MS, signal);
+  follow(({ job, type }) => { if (job === id && ["metrics", "state", "health"].includes(type)) readSoon(); }, signal);
   await read();
 }
 
@@ -90,10 +87,7 @@ function verdictOn(match, lecture, { curves }) {
 /** One's own training: its state, its newest picture, and its losses as a course writes them. @param {Run} run */
 function ownCard(run) {
   const { job } = run;
-  const chart = new Chart("Losses of your run, at each report", courseCurves(run), {
-    view: { scale: "linear", smoothing: 0, step: null, from: null, to: null, hidden: new Set() },
-    onStep: () => undefined, onZoom: () => undefined, guides: isNonSaturating(run) ? [{ value: Math.log(2), text: "ln 2" }] : [], sync: "own-run",
-  });
+  const chart = plainChart("Losses of your run, at each report", courseCurves(run), { guides: isNonSaturating(run) ? [{ value: Math.LN2, text: "ln 2" }] : [], sync: "own-run" });
   const state = h("div", { class: "row" });
   const drawn = h("div");
   const health = h("div");
@@ -127,8 +121,8 @@ function lectureCard(lecture) {
 
 /** Every run with its signs. @param {import("./run_facts.js").Facts} facts @param {Lecture[]} lectures */
 function signTable(facts, lectures) {
-  const word = (/** @type {boolean | null} */ holds) => (holds === null ? "not measured" : holds ? "holds" : "does not hold");
-  return h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Signs of each run" }, h("table", { class: "table small" },
+  const word = (/** @type {boolean | null} */ holds) => (holds === null ? "not measured" : holds ? "speaks for it" : "speaks against it");
+  return scrolling("Signs of each run", h("table", { class: "table small" },
     h("thead", {}, h("tr", {}, h("th", {}, "run"), h("th", {}, "sign"), h("th", {}, "here"), h("th", { class: "number" }, "counts"))),
     h("tbody", {}, ranked(facts).flatMap(({ name, signs, score }) => [
       h("tr", {}, h("td", {}, h("b", {}, lectures.find((one) => one.name === name)?.title ?? name)), h("td", { colspan: "2" }), h("td", { class: "number" }, h("b", {}, String(score).replace("-", "−")))),

@@ -9,6 +9,7 @@ import { fanOf } from "./fan.js";
 import { count, number } from "./format.js";
 import { follow } from "./log.js";
 import { keep } from "./main.js";
+import { inNextFrame } from "./soon.js";
 import { stepCursor } from "./step_cursor.js";
 
 const POINTS = 2000;
@@ -88,7 +89,7 @@ export function fanChart({ jobs, cases, wanted, view, signal }) {
     chart.element.classList.add("whole");
     fill(place, chart.element);
     cases.forEach(join);
-    cursor.reach(curves.last);
+    cursor.setRange(curves.last);
     chart.show(cases);
   }
 
@@ -110,7 +111,12 @@ export function fanChart({ jobs, cases, wanted, view, signal }) {
 
   /** @type {Set<string>} cases with news */
   const changed = new Set();
-  let due = false;
+  const drawSoon = inNextFrame(() => {
+    changed.forEach(join);
+    changed.clear();
+    cursor.setRange(curves.last);
+    chart?.refresh();
+  }, signal);
   follow(({ job, type, data }) => {
     const of = caseOf.get(job);
     if (!of || !["metrics", "rewound"].includes(type)) return;
@@ -119,16 +125,7 @@ export function fanChart({ jobs, cases, wanted, view, signal }) {
     if (type === "metrics" && chosen in data.values) points?.set(data.step, data.values[chosen]);
     else if (type === "rewound") for (const step of [...points?.keys() ?? []]) if (step > data.to_step) points?.delete(step);
     changed.add(of);
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      if (signal.aborted) return;
-      changed.forEach(join);
-      changed.clear();
-      cursor.reach(curves.last);
-      chart?.refresh();
-    });
+    drawSoon();
   }, signal);
 
   return { element, begin };

@@ -1,6 +1,6 @@
 // Figures over seeds: a ranking with intervals, what may be concluded from it, and the table of all figures.
 
-import { h } from "./dom.js";
+import { h, scrolling } from "./dom.js";
 import { number } from "./format.js";
 
 /** @typedef {{case: string, mean: number | null, deviation: number | null, interval: [number, number] | null, n: number, best: boolean}} Cell */
@@ -34,7 +34,7 @@ export function ranked({ cases, better }) {
 }
 
 /** Whether two intervals have a value in common. @param {[number, number]} one @param {[number, number]} other */
-export const overlap = (one, other) => one[0] <= other[1] && other[0] <= one[1];
+const overlap = (one, other) => one[0] <= other[1] && other[0] <= one[1];
 
 /** @param {[number, number]} interval */
 const range = ([low, high]) => `[${number(low)}, ${number(high)}]`;
@@ -67,7 +67,7 @@ export function ranking(figure, name) {
   const ends = cells.flatMap((cell) => cell.interval ?? [/** @type {number} */ (cell.mean)]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const share = (/** @type {number} */ value) => (high > low ? (100 * (value - low)) / (high - low) : 50);
-  return h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": `Ranking by ${figure.title}` }, h("table", { class: "table ranking" },
+  return scrolling(`Ranking by ${figure.title}`, h("table", { class: "table ranking" },
     h("thead", {}, h("tr", {}, ["rank", "case"].map((title) => h("th", {}, title)), h("th", { class: "wide-only" }, `${number(low)} to ${number(high)}`),
       ["mean", "deviation", "95 % interval", "seeds"].map((title) => h("th", { class: "number" }, title)))),
     h("tbody", {}, cells.map((cell, index) => h("tr", { data: { rank: index + 1, case: cell.case } },
@@ -88,7 +88,7 @@ function whisker({ mean, interval }, share) {
 export function table(figures, cases, name) {
   const known = provenances(figures);
   return h("div", { class: "stack" },
-    h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Figures of all cases" }, h("table", { class: "table" },
+    scrolling("Figures of all cases", h("table", { class: "table" },
       h("thead", {}, h("tr", {}, h("th", {}, "case"), figures.map((figure) => h("th", { class: "number", title: figure.title }, heading(figure, known))))),
       h("tbody", {}, cases.map((one) => h("tr", {}, h("th", { scope: "row" }, name(one)),
         figures.map((figure) => tableCell(figure.cases.find((cell) => cell.case === one)))))))),
@@ -105,7 +105,7 @@ function tableCell(cell) {
 }
 
 /** What the address calls a figure. @param {Figure} figure */
-export const figureKey = ({ name, provenance_text: text }) => `${name}, ${text}`;
+const figureKey = ({ name, provenance_text: text }) => `${name}, ${text}`;
 
 /** The figure of a key, else the first of that name, else the first. @param {Figure[]} figures @param {string} key */
 export const chosenFigure = (figures, key) =>

@@ -1,7 +1,7 @@
 // Settings that an experiment varies: for each a row with its values. Every combination is a case.
 
 import { fill, h } from "./dom.js";
-import { inWords, isObject } from "./recipe.js";
+import { inWords, isObject, parsed } from "./recipe.js";
 import { labelled, schemaAt, shapeOf } from "./recipe_form.js";
 
 /** @typedef {import("./recipe.js").Json} Json */
@@ -10,7 +10,7 @@ import { labelled, schemaAt, shapeOf } from "./recipe_form.js";
 const LEFT_OUT = ["/seed", "/version", "/plugins", "/data", "/budget/minutes"];
 
 /** The settings of a family that can be varied: its dials first, then all others. @param {any} family @returns {{path: string, title: string, dial: boolean}[]} */
-export function settingsOf({ dials, defaults }) {
+function settingsOf({ dials, defaults }) {
   const titles = new Map(dials.map((/** @type {any} */ dial) => [dial.path, dial.title]));
   const paths = [...titles.keys(), ...pathsOf(defaults).filter((path) => !titles.has(path))];
   return paths.filter((path) => !LEFT_OUT.some((out) => path === out || path.startsWith(`${out}/`)))
@@ -92,11 +92,5 @@ function boxes(choices, values, set) {
   return { element, focus: inputs[0], hint: "tick two or more" };
 }
 
-/** Values of a text: JSON, or the words themselves, which the service then judges. @param {string} text @param {string} separator */
-const split = (text, separator) => text.split(separator).map((one) => one.trim()).filter(Boolean).map((one) => {
-  try {
-    return JSON.parse(one);
-  } catch {
-    return one;
-  }
-});
+/** Values of a text. @param {string} text @param {string} separator */
+const split = (text, separator) => text.split(separator).map((one) => one.trim()).filter(Boolean).map(parsed);

@@ -1,6 +1,6 @@
 // Show how well people tell a model's pictures from real ones.
 
-import { h } from "./dom.js";
+import { factBoxes, h } from "./dom.js";
 import { count } from "./format.js";
 
 /** @param {number} share */
@@ -12,17 +12,17 @@ const percent = (share) => `${Math.round(100 * share)} %`;
  */
 export function humanFigure(figure, title) {
   const { interval: [low, high], provenance: from } = figure;
-  const facts = [
+  const facts = /** @type {[string, string][]} */ ([
     ["right answers", `${count(figure.hits)} of ${count(figure.n)}`],
     ["accuracy", percent(figure.accuracy)],
     ["95 % interval", `${percent(low)} to ${percent(high)}`],
     ["fakes taken for real", `${count(figure.fakes_taken_for_real)} of ${count(figure.fakes)}`],
     ["median time", `${count(Math.round(figure.median_ms))} ms`],
     ["judges, rounds", `${count(figure.judges)}, ${count(figure.rounds)}`],
-  ];
+  ]);
   return h("section", { class: "stack", "aria-label": title },
     h("h3", {}, title),
-    h("div", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value)))),
+    h("div", { class: "facts" }, factBoxes(facts)),
     h("p", { class: "hint" }, verdict(low, high), ` Real pictures: ${from.dataset}, ${from.split} split, ${from.side} × ${from.side} pixels; `,
       from.seeds.length === 1 ? `seed ${from.seeds[0]}.` : `${count(from.seeds.length)} seeds.`));
 }

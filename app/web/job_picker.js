@@ -61,19 +61,20 @@ export function jobPicker({ chosen, most, onChange, signal }) {
   function draw() {
     const all = matches();
     const shown = all.slice(0, Math.max(SHOWN, pages * PAGE));
-    setText(found, jobs.length ? `${count(all.length)}${cursor ? "+" : ""} trainings; ${chosen.length} of at most ${most} chosen` : "There is no training yet.");
+    say(all.length);
     older.hidden = cursor === null;
     fill(list, shown.map(row));
   }
+
+  /** @param {number} matching */
+  const say = (matching) => setText(found, jobs.length ? `${count(matching)}${cursor ? "+" : ""} trainings; ${chosen.length} of at most ${most} chosen` : "There is no training yet.");
 
   /** @param {any} job */
   function row(job) {
     const ticked = chosen.includes(job.id);
     const box = h("input", {
       type: "checkbox", checked: ticked, disabled: !ticked && chosen.length >= most, data: { pick: job.id },
-      onchange: () => {
-        onChange(box.checked ? [...chosen, job.id] : chosen.filter((id) => id !== job.id));
-      },
+      onchange: () => onChange(box.checked ? [...chosen, job.id] : chosen.filter((id) => id !== job.id)),
     });
     return h("label", {}, box, h("b", {}, variant(job)), h("span", { class: "muted small" },
       [`seed ${job.recipe.seed}`, job.dataset, `${count(job.progress.step)} of ${count(job.progress.total)}`, job.state, ago(job.created_at), job.id.slice(-6)].join(" · ")));
@@ -89,7 +90,7 @@ export function jobPicker({ chosen, most, onChange, signal }) {
         box.checked = chosen.includes(box.dataset.pick);
         box.disabled = !box.checked && chosen.length >= most;
       }
-      setText(found, `${chosen.length} of at most ${most} chosen`);
+      say(matches().length);
     },
   };
 }

@@ -1,7 +1,7 @@
 // The six runs of the lecture as cards: picture, losses, what to look for, what went wrong, and a start at a size that fits.
 
 import { get, post, root } from "./api.js";
-import { Chart } from "./chart.js";
+import { plainChart } from "./chart_view.js";
 import { Curves } from "./curves.js";
 import { fill, h, refill, setText, stateWord, toast } from "./dom.js";
 import { count, duration, number } from "./format.js";
@@ -10,10 +10,10 @@ import { follow } from "./log.js";
 import { go, keep } from "./main.js";
 import { dryRun } from "./plan.js";
 
+/** @typedef {import("./lecture_size.js").Cost} Cost */
 /** @typedef {{step: number | null, generator: number, critic: number}} Losses */
 /** @typedef {{name: string, title: string, look_for: string, went_wrong: string | null, request: Record<string, any>, losses: Losses[], course: Losses[] | null, steps: number, seconds: number, picture: string}} Lecture */
 
-const LN2 = Math.log(2);
 const DATA = [["digits", "digits, built in"], ["mnist", "MNIST, as in the lecture"]];
 const MINUTES = [["1", "1 minute"], ["3", "3 minutes"], ["10", "10 minutes"], ["", "the whole run"]];
 
@@ -37,7 +37,7 @@ export async function runs(place, lectures, { query, signal }) {
   fill(place,
     h("p", {}, "A course trains six GANs one after the other. Look at the pictures before the losses: one of the failed runs has the losses of a good one."),
     h("div", { class: "row bottom" }, select("Train on", "data", DATA), select("For about", "minutes", MINUTES), refusal),
-    h("p", { class: "hint" }, "A run that is too short looks like a failure: on digits our good run repeated itself until about step 400, and came near the data at about step 800."),
+    h("p", { class: "hint" }, "A run that is too short looks like a failure: on digits our good run repeated itself until about step 400, and came near the data at about step 800. The critic's losses here are halved, as courses write them: a job's own page shows the sum, which rests at 2 ln 2."),
     h("div", { class: "grid lectures" }, cards.map(({ element }) => element)));
   signal.addEventListener("abort", () => cards.forEach((one) => one.destroy()));
 
@@ -52,8 +52,10 @@ export async function runs(place, lectures, { query, signal }) {
     }
   }
 
-  follow((event) => { if (event.type === "state") cards.forEach((one) => one.refresh(event.job)); }, signal);
-  void Promise.all(cards.map((one) => one.refresh())).catch(() => undefined);
+  follow(({ type, job }) => {
+    if (type === "state") void get(`/jobs/${job}`, {}, signal).then((changed) => cards.forEach((one) => one.showIfNewest(changed)), () => undefined);
+  }, signal);
+  for (const one of cards) void one.readNewest().catch(() => undefined);
   await askAll();
 }
 
@@ -71,17 +73,25 @@ function card(lecture, signal) {
   let body = null;
   /** @type {string | null} */
   let newest = null;
+  /** @type {Map<string, [Cost, Cost]>} by dataset, once the service knows them */
+  const costs = new Map();
   const { look_for: lookFor, went_wrong: wentWrong } = lecture;
   const element = h("section", { class: "card lecture", "aria-label": lecture.title, data: { lecture: lecture.name } },
     h("h2", {}, lecture.title), picture(lecture), lossTable(lecture), chart.element,
     h("p", {}, h("b", {}, "Look for: "), lookFor), wentWrong && h("p", {}, h("b", {}, "What went wrong: "), wentWrong),
     h("div", { class: "row" }, start, change, cost), own);
 
+  /** What few steps cost and what all cost; asked for again only while the service cannot say. @param {string} dataset @returns {Promise<[Cost, Cost]>} */
+  async function costsOn(dataset) {
+    const costOf = async (/** @type {number} */ steps) => ({ steps, minutes: (await dryRun(sized(lecture.request, dataset, steps), signal)).estimate?.minutes ?? null });
+    const found = costs.get(dataset) ?? await Promise.all([costOf(LEAST), costOf(lecture.steps)]);
+    if (found.every(({ minutes }) => minutes !== null)) costs.set(dataset, found);
+    return found;
+  }
+
   /** Ask for the estimate of a size that fits. @param {string} dataset @param {number | null} minutes */
   async function ask(dataset, minutes) {
-    const plans = await Promise.all([LEAST, lecture.steps].map((steps) => dryRun(sized(lecture.request, dataset, steps), signal)));
-    const [few, all] = plans.map((one, index) => ({ steps: [LEAST, lecture.steps][index], minutes: one.estimate?.minutes ?? null }));
-    const steps = fittingSteps(few, all, minutes);
+    const steps = minutes === null ? lecture.steps : fittingSteps(...await costsOn(dataset), minutes);
     body = sized(lecture.request, dataset, steps);
     const plan = await dryRun(body, signal);
     const known = plan.estimate?.minutes;
@@ -97,7 +107,7 @@ function card(lecture, signal) {
     try {
       const job = await post("/jobs", body);
       toast(`${lecture.title} is queued.`, ["Open the job", () => go(`jobs/${job.id}`)]);
-      await refresh();
+      show(job);
     } catch (error) {
       toast(/** @type {Error} */ (error).message);
     } finally {
@@ -105,27 +115,32 @@ function card(lecture, signal) {
     }
   }
 
-  /** Show the newest job of this run, if one of its jobs may have changed. @param {string} [changed] */
-  async function refresh(changed) {
-    if (changed !== undefined && changed !== newest && newest !== null && changed < newest) return;
+  async function readNewest() {
     const { data: [job] } = await get("/jobs", { model: lecture.request.model, kind: "train", limit: 1 }, signal);
-    newest = job?.id ?? null;
-    refill(own, [job?.id, job?.state, job?.health], () => job && h("div", { class: "row" },
+    if (job) showIfNewest(job);
+  }
+
+  /** Show a job if it is a training of this run and no newer one is shown. @param {any} job */
+  function showIfNewest(job) {
+    if (job.model === lecture.request.model && job.kind === "train" && (newest === null || job.id >= newest)) show(job);
+  }
+
+  /** @param {any} job */
+  function show(job) {
+    newest = job.id;
+    refill(own, [job.id, job.state, job.health], () => h("div", { class: "row" },
       "Newest here: ", h("a", { href: `jobs/${job.id}` }, `${count(job.progress.total)} steps on ${job.dataset}`), stateWord(job.state), job.health && stateWord(job.health.state),
       h("a", { href: `lectures?view=failure&job=${job.id}` }, "Is this the same?")));
   }
 
-  return { element, ask, refresh: (/** @type {string | undefined} */ changed = undefined) => refresh(changed).catch(() => undefined), destroy: () => chart.destroy() };
+  return { element, ask, readNewest, showIfNewest, destroy: () => chart.destroy() };
 }
 
 /** The recorded losses by epoch. @param {Lecture} lecture */
 export function lossChart(lecture) {
   const curves = new Curves();
   for (const { step, generator, critic } of lecture.losses) curves.report(/** @type {number} */ (step), { generator, critic });
-  const chart = new Chart("Losses of our run, by epoch", curves, {
-    view: { scale: "linear", smoothing: 0, step: null, from: null, to: null, hidden: new Set() },
-    onStep: () => undefined, onZoom: () => undefined, guides: [{ value: LN2, text: "ln 2" }], sync: `lecture-${lecture.name}`,
-  });
+  const chart = plainChart("Losses of our run, by epoch", curves, { guides: [{ value: Math.LN2, text: "ln 2" }], sync: `lecture-${lecture.name}` });
   chart.show(["critic", "generator"]);
   return chart;
 }

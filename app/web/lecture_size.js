@@ -1,5 +1,7 @@
 // How long a lecture's run should train here: steps that fit into some minutes, by the service's own estimate.
 
+/** What a training of so many steps takes here; null before the first training. @typedef {{steps: number, minutes: number | null}} Cost */
+
 /** the least steps that a person may judge a run by */
 export const LEAST = 100;
 
@@ -7,7 +9,7 @@ export const LEAST = 100;
  * The steps that fit into `minutes`: two digits, at least 100, never more than `all`. A training has a cost of its own
  * beside its steps, so two estimates are asked for: of `few` steps and of `all`. Without them, before the first training on a machine,
  * a tenth of all steps.
- * @param {{steps: number, minutes: number | null}} few @param {{steps: number, minutes: number | null}} all @param {number | null} minutes null: no limit
+ * @param {Cost} few @param {Cost} all @param {number | null} minutes null: no limit
  */
 export function fittingSteps(few, all, minutes) {
   if (minutes === null) return all.steps;

@@ -70,12 +70,12 @@ async function show() {
 }
 
 /** Say what failed and what to do. @param {HTMLElement} place @param {unknown} error */
-export function showError(place, error) {
+function showError(place, error) {
   if (error instanceof Problem && error.status === 401) return;
   if (!(error instanceof Problem)) console.error(error);
   const text = error instanceof Problem ? error.message : "This page failed. Reload it; if it fails again, report it with the browser's console.";
   fill(place, h("div", { class: "notice bad", role: "alert" }, h("p", {}, text),
-    h("p", {}, h("a", { href: "jobs" }, "Go to the jobs"))));
+    h("p", {}, shared ? h("button", { type: "button", onclick: () => history.back() }, "Back") : h("a", { href: "jobs" }, "Go to the jobs"))));
 }
 
 /** Follow links inside the studio without loading the page anew. @param {MouseEvent} event */

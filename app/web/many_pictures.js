@@ -3,9 +3,9 @@
 import { address, get, post, Problem, upload } from "./api.js";
 import { bar, fill, h, refill, setText, stateWord } from "./dom.js";
 import { count, duration, size } from "./format.js";
+import { ENDED } from "./job_states.js";
 import { follow } from "./log.js";
 
-const ENDED = ["succeeded", "failed", "cancelled"];
 const LOOK_MS = 1000;
 
 /**
@@ -61,11 +61,12 @@ export function manyPictures({ asked, onJob, signal }) {
     }
   }
 
-  /** Follow a job until it ends; its events bring the state at once. @param {string} id */
+  let wake = () => {};
+  follow(({ job }) => job === watched && wake(), signal);
+
+  /** Watch a job until it ends; its events bring the state at once. @param {string} id */
   async function watch(id) {
-    let wake = () => {};
     watched = id;
-    follow((event) => event.job === id && wake(), signal);
     while (!signal.aborted && watched === id) {
       const job = await get(`/jobs/${encodeURIComponent(id)}`, {}, signal);
       await show(job);

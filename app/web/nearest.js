@@ -3,15 +3,13 @@
 import { get, Problem, send } from "./api.js";
 import { fill, h, skeleton } from "./dom.js";
 import { count, number } from "./format.js";
+import { fileUrls, pngOf } from "./pixels.js";
 
 const SHOWN = 4;
 const NEAR_COPY = 0.4; // of the typical distance, as in the figure `copies`
 
 /** @param {string} png in base64 */
 const source = (png) => `data:image/png;base64,${png}`;
-
-/** @param {string} png in base64 */
-const asFile = (png) => new Blob([Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0))], { type: "image/png" });
 
 /**
  * Show the samples of a request; the chosen one stands beside the training pictures that are nearest to it.
@@ -24,6 +22,7 @@ export async function showNearest(place, { version, asked, picked, onPick, signa
   const tiles = images.map((/** @type {string} */ png, /** @type {number} */ index) => h("button", {
     type: "button", class: "tile", "aria-label": `Sample ${index + 1}`, onclick: () => pick(index, true),
   }, h("img", { class: "pixels", src: source(png), alt: "" })));
+  const urls = fileUrls(signal);
   let newest = 0;
   /** @param {unknown} error */
   const failed = (error) => signal.aborted || console.error(error);
@@ -32,7 +31,7 @@ export async function showNearest(place, { version, asked, picked, onPick, signa
   function pick(index, bySomebody = false) {
     tiles.forEach((/** @type {HTMLElement} */ tile, /** @type {number} */ other) => tile.setAttribute("aria-pressed", String(other === index)));
     onPick(index);
-    void compare(asFile(images[index]), `sample ${index + 1}`, source(images[index]), bySomebody).catch(failed);
+    void compare(pngOf(images[index]), `sample ${index + 1}`, source(images[index]), bySomebody).catch(failed);
   }
 
   /** @param {Blob} file @param {string} name @param {string} picture @param {boolean} bySomebody */
@@ -60,8 +59,7 @@ export async function showNearest(place, { version, asked, picked, onPick, signa
       const [chosen] = event.target.files;
       if (!chosen) return;
       tiles.forEach((/** @type {HTMLElement} */ tile) => tile.setAttribute("aria-pressed", "false"));
-      const picture = URL.createObjectURL(chosen);
-      signal.addEventListener("abort", () => URL.revokeObjectURL(picture));
+      const [picture] = urls([chosen]);
       void compare(chosen, chosen.name, picture, true).catch(failed);
     },
   }));

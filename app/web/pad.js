@@ -2,7 +2,7 @@
 // holes. It works with a pen, a finger, a mouse, and by keyboard.
 
 import { fill, h, setText } from "./dom.js";
-import { draw, encode, sheet } from "./pixels.js";
+import { draw, encode, pixelsOf, sheet } from "./pixels.js";
 
 const MOST_STEPS_BACK = 50;
 const MOST_BYTES_BACK = 64e6;
@@ -26,6 +26,7 @@ export function pad({ onChange }) {
   let at = { x: 0, y: 0 };
   let ground = sheet(1, 1, true).canvas;
   let ink = sheet(1, 1);
+  let chequers = ground;
   /** @type {{ground: HTMLCanvasElement, ink: ImageData}[]} */
   let past = [];
 
@@ -54,7 +55,7 @@ export function pad({ onChange }) {
   }
 
   function remember() {
-    past.push({ ground, ink: ink.context.getImageData(0, 0, ink.canvas.width, ink.canvas.height) });
+    past.push({ ground, ink: pixelsOf(ink.canvas) });
     const most = Math.max(1, Math.min(MOST_STEPS_BACK, Math.floor(MOST_BYTES_BACK / past[0].ink.data.length)));
     past = past.slice(-most);
   }
@@ -93,7 +94,7 @@ export function pad({ onChange }) {
     const context = /** @type {CanvasRenderingContext2D} */ (shown.getContext("2d"));
     context.globalAlpha = 1;
     context.drawImage(ground, 0, 0);
-    if (what === "hole") context.drawImage(hatched(ink.canvas), 0, 0);
+    if (what === "hole") context.drawImage(hatched(ink.canvas, chequers), 0, 0);
     else context.drawImage(ink.canvas, 0, 0);
     undoing.disabled = past.length === 0;
     cursor.style.left = `${(100 * at.x) / ground.width}%`;
@@ -101,7 +102,7 @@ export function pad({ onChange }) {
     cursor.classList.toggle("down", down);
   }
 
-  /** @param {Point} from @param {Point} to */
+  /** Put ink on a line; the caller paints. @param {Point} from @param {Point} to */
   function stroke(from, to) {
     const { context } = ink;
     context.globalCompositeOperation = erasing && what === "hole" ? "destination-out" : "source-over";
@@ -113,7 +114,6 @@ export function pad({ onChange }) {
     context.lineTo(to.x, to.y + (from.x === to.x && from.y === to.y ? 0.01 : 0)); // a click leaves a dot
     context.stroke();
     context.globalCompositeOperation = "source-over";
-    paint();
   }
 
   /** @param {PointerEvent} event @returns {Point} */
@@ -129,6 +129,7 @@ export function pad({ onChange }) {
     remember();
     at = pointOf(event);
     stroke(at, at);
+    paint();
   });
   shown.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
     if (!shown.hasPointerCapture(event.pointerId)) return;
@@ -137,6 +138,7 @@ export function pad({ onChange }) {
       stroke(at, to);
       at = to;
     }
+    paint();
   });
   shown.addEventListener("lostpointercapture", onChange);
   shown.addEventListener("keydown", onKey);
@@ -150,7 +152,7 @@ export function pad({ onChange }) {
       const from = at;
       at = to;
       if (down) stroke(from, to);
-      else paint();
+      paint();
       if (down) onChange();
     } else if (event.key === " " || event.key === "Enter") {
       down = !down;
@@ -158,7 +160,8 @@ export function pad({ onChange }) {
         remember();
         stroke(at, at);
         onChange();
-      } else paint();
+      }
+      paint();
     } else if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) undo();
     else return;
     event.preventDefault();
@@ -171,6 +174,7 @@ export function pad({ onChange }) {
     shown.width = wide;
     shown.height = high;
     ink = sheet(wide, high);
+    chequers = chequered(wide, high);
     const scale = Math.max(1, Math.floor(LARGE / Math.max(wide, high)));
     surface.style.maxWidth = `${wide * scale}px`;
     shown.classList.toggle("pixels", scale > 1);
@@ -203,7 +207,7 @@ export function pad({ onChange }) {
     /** Cut the hole that this training used. */
     cutMiddle: () => box(0.25, 0.25, 0.5, 0.5),
     /** Whether a hole is painted, or a line drawn by hand. */
-    inked: () => ink.context.getImageData(0, 0, ink.canvas.width, ink.canvas.height).data.some((value, index) => index % 4 === 3 && value >= HALF),
+    inked: () => pixelsOf(ink.canvas).data.some((value, index) => index % 4 === 3 && value >= HALF),
     /** The picture to send: a PNG whose hole is transparent, or the drawing. */
     picture: () => encode(result()),
   };
@@ -213,8 +217,8 @@ export function pad({ onChange }) {
     context.drawImage(ground, 0, 0);
     if (what === "lines") context.drawImage(ink.canvas, 0, 0);
     else {
-      const image = context.getImageData(0, 0, canvas.width, canvas.height);
-      const cover = ink.context.getImageData(0, 0, canvas.width, canvas.height).data;
+      const image = pixelsOf(canvas);
+      const cover = pixelsOf(ink.canvas).data;
       for (let index = 3; index < cover.length; index += 4) image.data[index] = cover[index] >= HALF ? 0 : 255;
       context.putImageData(image, 0, 0);
     }
@@ -224,21 +228,28 @@ export function pad({ onChange }) {
 
 /** Ink where a picture is transparent. @param {ImageBitmap | HTMLCanvasElement} picture */
 function holeOf(picture) {
-  const image = /** @type {CanvasRenderingContext2D} */ (draw(picture, true).getContext("2d")).getImageData(0, 0, picture.width, picture.height);
+  const image = pixelsOf(draw(picture, true));
   for (let at = 0; at < image.data.length; at += 4) image.data.set([0, 0, 0, image.data[at + 3] < HALF ? 255 : 0], at);
   return image;
 }
 
-/** Show a hole as a chequered area, which stands out from every picture. @param {HTMLCanvasElement} ink */
-function hatched(ink) {
-  const { canvas, context } = sheet(ink.width, ink.height);
-  const size = Math.max(1, Math.round(Math.min(ink.width, ink.height) / 32));
-  for (let y = 0; y < ink.height; y += size) {
-    for (let x = 0; x < ink.width; x += size) {
+/** A chequered area. @param {number} width @param {number} height */
+function chequered(width, height) {
+  const { canvas, context } = sheet(width, height);
+  const size = Math.max(1, Math.round(Math.min(width, height) / 32));
+  for (let y = 0; y < height; y += size) {
+    for (let x = 0; x < width; x += size) {
       context.fillStyle = (x / size + y / size) % 2 ? "#8a93a6" : "#c9cfdb";
       context.fillRect(x, y, size, size);
     }
   }
+  return canvas;
+}
+
+/** Show a hole as a chequered area, which stands out from every picture. @param {HTMLCanvasElement} ink @param {HTMLCanvasElement} chequers */
+function hatched(ink, chequers) {
+  const { canvas, context } = sheet(ink.width, ink.height);
+  context.drawImage(chequers, 0, 0);
   context.globalCompositeOperation = "destination-in";
   context.drawImage(ink, 0, 0);
   return canvas;

@@ -3,7 +3,7 @@
 import { get, Problem } from "./api.js";
 import { cameraButton } from "./camera.js";
 import { fill, h, setText } from "./dom.js";
-import { fileUrls } from "./pixels.js";
+import { fileUrls, pngOf } from "./pixels.js";
 
 const EXAMPLES = 8;
 
@@ -73,7 +73,7 @@ export function exampleStrip({ onPicture, signal }) {
     try {
       const { images } = await get(`/datasets/${encodeURIComponent(dataset)}/pictures`, { format: "json", n: EXAMPLES, domain, seed }, signal);
       if (shown.dataset !== dataset || shown.domain !== domain || shown.seed !== seed) return;
-      const files = images.map((/** @type {string} */ text, /** @type {number} */ index) => pngOf(text, `${dataset}${domain ? `-${domain}` : ""}-${seed}-${index}.png`));
+      const files = images.map((/** @type {string} */ text, /** @type {number} */ index) => new File([pngOf(text)], `${dataset}${domain ? `-${domain}` : ""}-${seed}-${index}.png`, { type: "image/png" }));
       const sources = urls(files);
       setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: one click translates.`);
       others.hidden = false;
@@ -94,9 +94,4 @@ export function exampleStrip({ onPicture, signal }) {
       if (shown.dataset !== dataset || shown.domain !== domain) void read(dataset, domain, 1).catch((error) => signal.aborted || console.error(error));
     },
   };
-}
-
-/** @param {string} text a PNG in base64 @param {string} name */
-function pngOf(text, name) {
-  return new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name, { type: "image/png" });
 }

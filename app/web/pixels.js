@@ -35,6 +35,9 @@ export function fileUrls(signal) {
   };
 }
 
+/** A PNG that a reply of the API holds as text. @param {string} text in base64 */
+export const pngOf = (text) => new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], { type: "image/png" });
+
 /** Decode a picture, upright and in sRGB, as the service reads it; null if this browser cannot. @param {Blob} file */
 export const decode = (file) => createImageBitmap(file).catch(() => null);
 

@@ -94,6 +94,15 @@ export function differences(before, after, path = "") {
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) => differences(before[name], after[name], `${path}/${name}`));
 }
 
+/** JSON, or the text where it is none: the service then says what it expects. @param {string} text */
+export function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 /** A value in one line. @param {any} value @returns {string} */
 export function inWords(value) {
   if (value === null || value === undefined) return "none";

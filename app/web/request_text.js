@@ -10,7 +10,7 @@ const INDENT = "    ";
 const service = root.href.replace(/\/$/, "");
 
 /** Quote for a POSIX shell. @param {string} text */
-const quoted = (text) => (/^[\w./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+export const quoted = (text) => (/^[\w./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** @param {Json} body @param {Options} [options] */
 export function curl(body, { keyRequired = false } = {}) {

@@ -1,6 +1,7 @@
 // A round of "Spot the fake": which pictures it shows, in which order, and what was answered.
 
 import { get } from "./api.js";
+import { pngOf } from "./pixels.js";
 
 /** @typedef {"real" | "fake"} Word */
 /** @typedef {{truth: Word, index: number}} Shown a picture: number `index` of those that the seed gives */
@@ -45,12 +46,8 @@ export async function picturesOf(version, seed, n, signal) {
     get(`/datasets/${encodeURIComponent(version.dataset)}/pictures`, { ...asked, side, channels }, signal),
     get("/sample", { ...asked, model: version.model }, signal),
   ]);
-  return { real: await Promise.all(real.images.map(decoded)), fake: await Promise.all(fake.images.map(decoded)) };
-}
-
-/** @param {string} png in base64 */
-export function decoded(png) {
-  return createImageBitmap(new Blob([Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0))], { type: "image/png" }));
+  const decoded = (/** @type {string[]} */ pngs) => Promise.all(pngs.map((png) => createImageBitmap(pngOf(png))));
+  return { real: await decoded(real.images), fake: await decoded(fake.images) };
 }
 
 /** @param {Shown} shown @param {Word} guess @param {number} ms @returns {Answer} longer waits count as ten minutes */

@@ -3,6 +3,11 @@
 import { Curves } from "./curves.js";
 
 /** @typedef {{job: any, curves: Curves}} Run */
+/** the watch's own limits (docs/health.md): variety below which pictures repeat themselves, and reverse KL above which half of the modes are missing */
+export const LOW_VARIETY = 0.6;
+export const HIGH_REVERSE_KL = 0.65;
+/** coverage below which pictures are far from the data */
+export const LOW_COVERAGE = 0.2;
 /** the share of the reports whose losses are averaged as those "at the end" */
 const END = 0.2;
 
@@ -48,7 +53,7 @@ export function factsOf(run) {
   const { health, recipe } = run.job;
   const comparable = isNonSaturating(run);
   const critic = endLoss(run, "critic");
-  const far = /** @type {[string, number][]} */ ([["coverage", 0.2], ["high_quality", 0.3], ["valid", 0.2]])
+  const far = /** @type {[string, number][]} */ ([["coverage", LOW_COVERAGE], ["high_quality", 0.3], ["valid", 0.2]])
     .map(([name, least]) => [last(run, `figure/${name}`), least]).filter(([value]) => value !== null);
   return {
     kind: health?.kind ?? null, state: health?.state ?? null,

@@ -1,13 +1,13 @@
 // Share one thing with people without the key: by a link that ends, and that can be revoked before.
 
 import { get, post, Problem, remove, root } from "./api.js";
-import { fill, h, setText, toast } from "./dom.js";
+import { copyText, fill, h, setText, toast } from "./dom.js";
 import { clock } from "./format.js";
 
 const LIFETIMES = /** @type {[string, number][]} */ ([["an hour", 1], ["a day", 24], ["a week", 168], ["a term (20 weeks)", 3360]]);
 
-/** A button that opens the dialog of links. @param {"job" | "experiment" | "model"} kind @param {() => string} target */
-export const shareButton = (kind, target) => h("button", { type: "button", onclick: () => open(kind, target()) }, "Share");
+/** A button that opens the dialog of links. @param {"job" | "experiment" | "model"} kind @param {() => string} target @param {string} [words] */
+export const shareButton = (kind, target, words = "Share") => h("button", { type: "button", onclick: () => open(kind, target()) }, words);
 
 /** @param {"job" | "experiment" | "model"} kind @param {string} target */
 function open(kind, target) {
@@ -22,8 +22,9 @@ function open(kind, target) {
     const own = data.filter((/** @type {any} */ link) => link.kind === kind && link.target === target);
     fill(links, own.map((/** @type {any} */ link) => h("div", { class: "row", data: { link: link.id } },
       h("span", {}, `Ends ${clock(link.expires_at)}`),
+      h("input", { readOnly: true, value: withView(link.href), "aria-label": "Link" }),
       h("button", { type: "button", onclick: () => copy(withView(link.href)) }, "Copy the link"),
-      h("button", { type: "button", class: "danger", onclick: () => attempt(() => remove(`/links/${link.id}`)) }, "Revoke"))));
+      h("button", { type: "button", class: "danger", onclick: () => attempt(async () => { await remove(`/links/${link.id}`); toast("The link is revoked."); }) }, "Revoke"))));
   }
 
   /** @param {() => Promise<any>} work */
@@ -45,7 +46,7 @@ function open(kind, target) {
 
   fill(dialog, h("div", { class: "stack" }, h("h2", {}, "Share"),
     h("p", {}, "Whoever has the key opens the address itself; it holds the whole view."), h("div", { class: "row" }, whole),
-    h("p", {}, kind === "model" ? "Anybody who has a link plays rounds with this model, without the key, and sees nothing else." : `Anybody who has a link reads this ${kind}, without the key, and can change nothing.`),
+    h("p", {}, kind === "model" ? "Anybody who has a link plays rounds with this model, without the key, and sees nothing else." : `Anybody who has a link reads this ${kind}, its files among it, without the key, and can change nothing.`),
     h("div", { class: "row bottom" }, h("label", { class: "field", for: "hours" }, "The link ends after", hours),
       h("button", { type: "button", class: "main", onclick: () => attempt(create) }, "Create a link")),
     refusal, links,
@@ -64,11 +65,4 @@ function withView(href) {
 }
 
 /** @param {string} text */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast("The address is in the clipboard.");
-  } catch {
-    toast(text, undefined, 60); // a page without HTTPS may not write to the clipboard
-  }
-}
+const copy = (text) => copyText(text, "The address is in the clipboard.");

@@ -1,6 +1,7 @@
 // Which of the lecture's six runs a training is nearest to, by signs that the figures show or do not show.
 
 import { number } from "./format.js";
+import { HIGH_REVERSE_KL, LOW_VARIETY } from "./run_facts.js";
 
 /** @typedef {import("./run_facts.js").Facts} Facts */
 /**
@@ -10,10 +11,6 @@ import { number } from "./format.js";
  */
 /** @typedef {{name: string, signs: Sign[], score: number}} Match */
 
-const LN2 = Math.log(2);
-/** the watch's own limits (docs/health.md): variety below which pictures repeat themselves, and reverse KL above which half of the modes are missing */
-const LOW_VARIETY = 0.6;
-const HIGH_REVERSE_KL = 0.65;
 const CRITIC_SEES_THROUGH = 0.95;
 const CRITIC_SEES_LITTLE = 0.7;
 /** how near to ln 2 a loss of the equilibrium lies */
@@ -91,7 +88,7 @@ const SIGNS = {
     reported(facts, ["converged_but_fails", "critic_too_weak"], "a critic that guesses"),
     pairs(facts, 2, (accuracy) => accuracy < CRITIC_SEES_LITTLE),
     farFromData(facts, 3),
-    lossesAre(facts, 2, (generator, critic) => Math.abs(generator - LN2) < NEAR && Math.abs(critic - LN2) < NEAR, "both near ln 2 = 0.69", "not both near ln 2 = 0.69"),
+    lossesAre(facts, 2, (generator, critic) => Math.abs(generator - Math.LN2) < NEAR && Math.abs(critic - Math.LN2) < NEAR, "both near ln 2 = 0.69", "not both near ln 2 = 0.69"),
   ],
   mode_collapse: (facts) => [
     reported(facts, ["collapse"], "collapse"),
@@ -120,7 +117,7 @@ export const ranked = (facts) => Object.entries(SIGNS).map(([name, signsOf]) => 
   return { name, signs, score: signs.reduce((sum, { counts }) => sum + counts, 0) };
 }).sort((a, b) => b.score - a.score);
 
-/** The nearest run; null if for none of them more speaks than against it. @param {Facts} facts */
+/** The run with the highest score; null if no score is positive. @param {Facts} facts */
 export function nearest(facts) {
   const [first] = ranked(facts);
   return first.score > 0 ? first : null;

@@ -3,6 +3,8 @@
 import { h, setText } from "./dom.js";
 import { fileUrls } from "./pixels.js";
 
+/** percent of the width in which no name of a side has room */
+const NARROW = 20;
 /** pixels of the screen that a small picture is enlarged to */
 const LARGE = 448;
 
@@ -12,15 +14,17 @@ export function beforeAfter({ label, signal }) {
   const after = h("img", { alt: "", draggable: false });
   const line = h("i", { "aria-hidden": "true" });
   const range = h("input", { type: "range", min: 0, max: 100, step: 1, value: 50, "aria-label": label, oninput: place });
-  const names = [h("span"), h("span")];
+  const names = [h("span", { class: "side" }), h("span", { class: "side right" })];
   const layer = h("div", {}, before);
-  const picture = h("div", { class: "before-after" }, after, layer, line);
-  const element = h("div", { class: "stack before-after-frame", hidden: true }, picture, range, h("div", { class: "spread small muted" }, names));
+  const picture = h("div", { class: "before-after" }, after, layer, line, names);
+  const element = h("div", { class: "stack before-after-frame", hidden: true }, picture, range);
   const urls = fileUrls(signal);
 
   function place() {
     layer.style.clipPath = `inset(0 ${100 - range.value}% 0 0)`;
     line.style.left = `${range.value}%`;
+    names[0].hidden = layer.hidden || range.value < NARROW;
+    names[1].hidden = range.value > 100 - NARROW;
     range.setAttribute("aria-valuetext", `${names[0].textContent} left of ${range.value} %, ${names[1].textContent} right of it`);
   }
 
@@ -55,7 +59,7 @@ export function beforeAfter({ label, signal }) {
       [before.src, after.src] = urls([first ?? second, second]);
       [before.alt, after.alt] = words;
       words.forEach((word, index) => setText(names[index], word));
-      layer.hidden = line.hidden = range.hidden = names[0].hidden = !first;
+      layer.hidden = line.hidden = range.hidden = !first;
       const scale = Math.max(1, Math.floor(LARGE / Math.max(width, height)));
       picture.style.aspectRatio = `${width} / ${height}`;
       element.style.maxWidth = `${width * scale}px`;

@@ -6,10 +6,11 @@ import { keep } from "./main.js";
 
 /**
  * @param {import("./chart.js").View} view its `step` is null at the newest step @param {(step: number | null) => void} onStep
+ * @param {HTMLElement} beside what stands before the slider
  */
-export function stepCursor(view, onStep) {
-  let last = 1;
-  const slider = h("input", { type: "range", min: 0, max: last, value: 0, "aria-label": "Step", oninput: () => set(slider.valueAsNumber) });
+export function stepCursor(view, onStep, beside = h("span", { class: "small" }, "Read at")) {
+  let newestStep = 1;
+  const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => set(slider.valueAsNumber) });
   const text = h("output", { class: "number" });
   const newest = h("button", { type: "button", onclick: () => set(null) }, "Newest");
 
@@ -22,19 +23,19 @@ export function stepCursor(view, onStep) {
   }
 
   function show() {
-    slider.max = String(last);
-    slider.value = String(view.step ?? last);
-    setText(text, `step ${count(view.step ?? last)}`);
+    slider.value = String(view.step ?? newestStep);
+    setText(text, `step ${count(view.step ?? newestStep)}`);
     newest.setAttribute("aria-pressed", String(view.step === null));
   }
 
   return {
     set,
-    /** Let the cursor reach a step. @param {number} step */
-    reach(step) {
-      last = Math.max(last, step);
+    /** Say which step is the newest, and how far the slider reaches. @param {number} step @param {number} end */
+    setRange(step, end = step) {
+      newestStep = step;
+      slider.max = String(Math.max(1, step, end));
       show();
     },
-    element: h("section", { class: "card step", "aria-label": "Step cursor" }, h("span", { class: "small" }, "Read at"), slider, text, newest),
+    element: h("section", { class: "card step", "aria-label": "Step cursor" }, beside, slider, text, newest),
   };
 }

@@ -10,7 +10,6 @@ import { coveredWell, equalLosses, floorOfSmoothing, fooledCritic, lowerDivergen
  * @typedef {{name: string, title: string, aim: string, trainings: Training[], watch: string, shown: Shown[], question: string, choices?: [string, string][], check: (answer: any, runs: Run[]) => import("./course_rules.js").Verdict}} Exercise
  */
 
-const LN2 = Math.log(2);
 const CRITIC = "critic/non_saturating";
 const DIVERGENCE = "figure/divergence";
 const ADAM = { kind: "adam", rate: 0.001, beta1: 0.5, beta2: 0.999 };
@@ -85,8 +84,8 @@ export const EXERCISES = [
     trainings: [{ title: "A tiny critic", request: FAILS }],
     watch: "Both losses, which come near ln 2 and 2 ln 2. Then the picture, and coverage: the share of real pictures that a generated one is near to.",
     shown: [
-      { title: "Loss of the critic", curves: [CRITIC], guides: [{ value: 2 * LN2, text: "2 ln 2" }] },
-      { title: "Loss of the generator", curves: ["generator/non_saturating"], guides: [{ value: LN2, text: "ln 2" }] },
+      { title: "Loss of the critic", curves: [CRITIC], guides: [{ value: 2 * Math.LN2, text: "2 ln 2" }] },
+      { title: "Loss of the generator", curves: ["generator/non_saturating"], guides: [{ value: Math.LN2, text: "ln 2" }] },
       { title: "Coverage", curves: ["figure/coverage"] },
     ],
     question: "The losses are nearly those of the equilibrium. What do they prove?",
@@ -118,7 +117,7 @@ export const EXERCISES = [
     name: "smoothing", title: "The floor of a smoothed critic", aim: "Know what a changed target does to the numbers.",
     trainings: [{ title: "The ring, smoothed", request: ring("course-smoothed", { objective: { kind: "non_saturating", smoothing: 0.1 } }) }],
     watch: "The critic's loss. Compare it with that of exercise 1: the game is another, so equal losses no longer mean the same.",
-    shown: [{ title: "Loss of the critic", curves: [CRITIC], guides: [{ value: 2 * LN2, text: "2 ln 2" }] }],
+    shown: [{ title: "Loss of the critic", curves: [CRITIC], guides: [{ value: 2 * Math.LN2, text: "2 ln 2" }] }],
     question: "The target of real examples is 0.9 in place of 1. How low can the critic's loss get, as this curve counts it, if it tells every example apart?",
     check: (answer, runs) => floorOfSmoothing(answer, runs),
   },

@@ -4,6 +4,7 @@ import { address, Problem, send } from "./api.js";
 import { copyButton, empty, h, setText } from "./dom.js";
 import { number } from "./format.js";
 import { decode, fileUrls } from "./pixels.js";
+import { quoted } from "./request_text.js";
 import { beforeAfter } from "./slider.js";
 import { wayBack } from "./way_back.js";
 
@@ -85,10 +86,10 @@ export function translationResult({ signal }) {
   }
 
   function asCurl() {
-    return `curl -o translated.png -F file=@${JSON.stringify(shown.name)} -F model=${shown.model} -F direction=${shown.direction} ${address("/translate")}`;
+    return `curl -o translated.png -F file=@${quoted(shown.name)} -F model=${shown.model} -F direction=${shown.direction} ${address("/translate")}`;
   }
   function asCommand() {
-    return `forger translate ${JSON.stringify(shown.name)} -o translated.png --model ${shown.model}${shown.direction === "b2a" ? " --direction b2a" : ""}`;
+    return `forger translate ${quoted(shown.name)} -o translated.png --model ${shown.model}${shown.direction === "b2a" ? " --direction b2a" : ""}`;
   }
   function asPython() {
     const direction = shown.direction === "b2a" ? ', direction="b2a"' : "";

@@ -1,8 +1,8 @@
 // The curves that an exercise asks to watch, of each of its runs, and their values as a table.
 
-import { Chart } from "./chart.js";
+import { plainChart } from "./chart_view.js";
 import { Curves } from "./curves.js";
-import { fill, h } from "./dom.js";
+import { fill, h, scrolling } from "./dom.js";
 import { count, number } from "./format.js";
 
 /** @typedef {import("./run_facts.js").Run} Run */
@@ -14,11 +14,8 @@ const ROWS = 30;
 export function watched({ shown, trainings }, signal) {
   const curves = shown.map(() => new Curves());
   const names = trainings.map(({ title }) => title);
-  const charts = shown.map(({ title, guides = [] }, index) => new Chart(title, curves[index], {
-    view: { scale: "linear", smoothing: 0, step: null, from: null, to: null, hidden: new Set() },
-    onStep: () => undefined, onZoom: () => undefined, guides, sync: "exercise",
-  }));
-  const values = h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Values by step" });
+  const charts = shown.map(({ title, guides = [] }, index) => plainChart(title, curves[index], { guides, sync: "exercise" }));
+  const values = scrolling("Values by step");
   const details = h("details", { class: "small", hidden: true }, h("summary", {}, "Values by step"), values);
   const hint = h("p", { class: "hint" }, "The first report brings the curves.");
   const drawn = h("div", { class: "charts", hidden: true }, charts.map((chart) => chart.element));

@@ -133,7 +133,7 @@ def next_command(job: "Job") -> str:
 def _print_events(job: "Job") -> None:
     from forger.following import lines
 
-    for line in lines(job):
+    for line in lines(job, job.follow()):
         typer.echo(line)
 
 
@@ -145,11 +145,11 @@ def _draw(job: "Job") -> None:
     from forger.events import OtherEvent, StateChanged, line
     from forger.following import refreshed
 
-    watched = LiveView(job)
+    view = LiveView(job)
     console = Console(highlight=False, markup=False)
-    with _refreshed(job), Live(watched, console=console, refresh_per_second=4) as live:
-        for event in refreshed(job):
-            watched.course.take(event)
+    with _refreshing(job), Live(view, console=console, refresh_per_second=4) as live:
+        for event in refreshed(job, job.follow()):
+            view.add(event)
             if isinstance(event, StateChanged | OtherEvent):
                 live.console.print(line(event, job.reply.progress.total))
     # The last reading of the thread may be older than the end.
@@ -157,7 +157,7 @@ def _draw(job: "Job") -> None:
 
 
 @contextmanager
-def _refreshed(job: "Job") -> Iterator[None]:
+def _refreshing(job: "Job") -> Iterator[None]:
     """Refresh the job regularly during the block: no event reports heartbeats, which change step and time left."""
     from forger.following import REFRESH_S
     from forger.problems import ForgerProblem, Unreachable

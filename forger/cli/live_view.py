@@ -7,6 +7,7 @@ from forger.text import WIDTH, progress_text, rounded, sparkline, time_left
 if TYPE_CHECKING:
     from rich.console import Group
 
+    from forger.events import Event
     from forger.job import Job
 
 
@@ -14,10 +15,18 @@ class LiveView:
     """The events of a job so far, drawn by rich."""
 
     def __init__(self, job: "Job") -> None:
-        from forger.course import Course
+        from forger.live_curves import LiveCurves
 
-        self.job = job
-        self.course = Course()
+        self._job = job
+        self._curves = LiveCurves()
+        self._sample: str | None = None
+
+    def add(self, event: "Event") -> None:
+        from forger.events import SampleDrawn
+
+        self._curves.add(event)
+        if isinstance(event, SampleDrawn):
+            self._sample = self._job.link(event.artifact)
 
     def __rich__(self) -> "Group":
         from rich.console import Group
@@ -25,12 +34,11 @@ class LiveView:
         from rich.table import Table
         from rich.text import Text
 
-        reply = self.job.reply
+        reply = self._job.reply
         at = progress_text(reply.progress.step, reply.progress.total) + time_left(reply.progress.eta_s)
         lines = Table.grid(padding=(0, 2))
         lines.add_row(str(reply.state), ProgressBar(reply.progress.total, reply.progress.step, WIDTH), at)
-        for name, values in self.course.curves().items():
+        for name, values in self._curves.by_name().items():
             lines.add_row(name, sparkline(values), rounded(values[-1]))
         head = Text(f"{reply.family or 'a recipe'} on {reply.dataset}  {reply.id}", style="bold")
-        sample = self.course.sample and self.job.link(self.course.sample)
-        return Group(head, lines, *([Text(f"sample  {sample}", overflow="fold")] if sample else []))
+        return Group(head, lines, *([Text(f"sample  {self._sample}", overflow="fold")] if self._sample else []))

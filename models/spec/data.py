@@ -6,7 +6,8 @@ from pydantic import Field
 
 from models.spec.base import Spec
 
-Side = Annotated[int, Field(ge=8, le=512)]
+MIN_DATA_SIDE, MAX_DATA_SIDE = 8, 512
+Side = Annotated[int, Field(ge=MIN_DATA_SIDE, le=MAX_DATA_SIDE)]
 Channels = Annotated[int, Field(ge=1, le=4)]
 
 

@@ -30,6 +30,7 @@ with Forger(sys.argv[1]) as forger:
     except ModuleNotFoundError as error:
         message = str(error)
     html = forger.jobs()._repr_html_()
+    job.plot().save("curves.svg")
 installed = sorted(distribution.metadata["Name"] for distribution in distributions())
 print(json.dumps({"job": repr(job), "message": message, "html": html, "installed": installed}))
 """
@@ -82,6 +83,7 @@ def test_client_works_beside_files_named_like_our_packages(
     assert "pip install pillow" in printed["message"]
     assert not {"torch", "fastapi", "numpy", "pillow", "sqlalchemy"} & {name.lower() for name in printed["installed"]}
     assert (user_folder / "four.png").read_bytes().startswith(b"\x89PNG")
+    assert (user_folder / "curves.svg").read_text().startswith("<svg")
     env = {"FORGER_HOME": str(service.home)}
     for command in ((client_bin / "forger",), (client_bin / "python", "-m", "forger")):
         assert "gan-digits@1" in run(*command, "jobs", cwd=user_folder, **env)

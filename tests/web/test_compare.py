@@ -177,8 +177,12 @@ def test_trainings_are_chosen_by_search_and_removed(studio: Studio, pair: tuple[
 
 def test_running_training_moves_without_a_reload(studio: Studio, service: Service, pair: tuple[str, str]) -> None:
     running = train(service, seed=3, budget={"steps": 1500}, overrides={"report_every": 10})
+    service.client.post(f"/jobs/{running}/pause")
     page = studio.goto(f"compare?jobs={pair[0]},{running}")
     row = page.locator(f'tr[data-job="{running}"]')
+    expect(row.locator(".state")).to_have_text("paused")
+    expect(page.locator(".chart").first).to_be_visible()
+    service.client.post(f"/jobs/{running}/resume")
     expect(row.locator(".state")).to_have_text("succeeded")
     expect(row).to_contain_text("1,500")
     assert shown(page)[1] == stored(service, running)[1500]

@@ -184,7 +184,7 @@ def divergence(value: float, **recipe: Any) -> dict[str, Any]:
     return run({"figure/divergence": [[100, 3.0], [200, value]]}, **recipe)
 
 
-def test_distance_of_two_seeds_is_read_from_the_own_runs(call: Call) -> None:
+def test_distance_of_two_seeds_is_read_from_these_runs(call: Call) -> None:
     pair = divergence(1.2, seed=1), divergence(1.05, seed=2)
     assert verdict(call, "seedDifference", 0.15, *pair)[0]
     assert not verdict(call, "seedDifference", 0.3, *pair)[0]
@@ -192,7 +192,7 @@ def test_distance_of_two_seeds_is_read_from_the_own_runs(call: Call) -> None:
     assert "different seeds" in verdict(call, "seedDifference", 0.15, pair[0], pair[0])[1]
 
 
-def test_lower_divergence_is_told_only_where_it_exceeds_what_the_seed_does(call: Call) -> None:
+def test_lower_divergence_counts_only_where_it_exceeds_what_the_seed_does(call: Call) -> None:
     minimax = {"objective": {"kind": "minimax"}}
     seeds = divergence(0.4), divergence(0.6, seed=2)
     good, text = verdict(call, "lowerDivergence", "first", *seeds, divergence(0.8, **minimax))
@@ -214,7 +214,7 @@ def test_equal_losses_prove_a_fooled_critic_only(call: Call) -> None:
     assert not verdict(call, "equalLosses", "collapsed", trained)[0]
 
 
-def test_variety_is_read_from_the_own_run(call: Call) -> None:
+def test_variety_is_read_from_this_run(call: Call) -> None:
     trained = run(figures(1.9, 0.2, pixel_variety=0.204, critic_accuracy=0.999), "collapse")
     assert verdict(call, "varietyOf", 0.2, trained)[0]
     assert "share of correct pairs" in verdict(call, "varietyOf", 1.0, trained)[1]

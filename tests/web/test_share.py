@@ -1,6 +1,6 @@
 """A link opens one job, experiment or model in a browser without the key, read-only, until it ends or is revoked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,6 +9,8 @@ from forger import Forger
 from tests.support.service import Service
 from tests.web.conftest import Studio
 
+WRITES = ("Delete", "Extend", "Share", "Publish", "Clone with changes")
+"""what changes something, or leads to what does"""
 KEY = "correct-horse-battery-staple"
 
 
@@ -18,8 +20,9 @@ def keyed(start_service: Callable[..., Service]) -> Service:
 
 
 @pytest.fixture(scope="module")
-def forger(keyed: Service) -> Forger:
-    return Forger(keyed.url, KEY)
+def forger(keyed: Service) -> Iterator[Forger]:
+    with Forger(keyed.url, KEY) as forger:
+        yield forger
 
 
 def sign_in(studio: Studio, path: str) -> Page:
@@ -36,6 +39,8 @@ def test_shared_job_is_read_without_the_key_until_it_is_revoked(
     owner = open_studio(keyed.url, permissions=["clipboard-read", "clipboard-write"])
     owner.expected = ("401",)
     page = sign_in(owner, f"jobs/{job.id}?scale=log")
+    for name in WRITES:
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
     page.get_by_role("button", name="Share", exact=True).click()
     page.get_by_label("The link ends after").select_option("1")
     page.get_by_role("button", name="Create a link").click()
@@ -52,8 +57,9 @@ def test_shared_job_is_read_without_the_key_until_it_is_revoked(
     expect(shown.get_by_label("Scale")).to_have_value("log")
     expect(shown.locator(".film .sheet")).to_be_visible()
     expect(shown.get_by_text("Shared with you until")).to_be_visible()
-    for name in ("Delete", "Extend", "Share", "Publish", "Clone with changes"):
-        expect(shown.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    expect(shown.get_by_role("row").filter(has_text="★")).to_be_visible()
+    for name in WRITES:
+        expect(shown.get_by_text(name, exact=True).locator("visible=true")).to_have_count(0)
     shown.reload()
     expect(shown.locator("h1")).to_contain_text("gan on ring8")
 
@@ -62,6 +68,15 @@ def test_shared_job_is_read_without_the_key_until_it_is_revoked(
     shown.reload()
     expect(shown.get_by_role("alert")).to_contain_text("This link has ended")
     assert KEY not in str(shown.context.storage_state())
+
+
+def test_link_that_has_ended_says_so(keyed: Service, forger: Forger, open_studio: Callable[..., Studio]) -> None:
+    job = forger.train("gan", dataset="ring8", budget={"steps": 20}, overrides={"watch": None}).wait()
+    guest = open_studio(keyed.url)
+    guest.expected = ("401",)
+    guest.page.goto(keyed.url + forger.share("job", job.id, hours=1e-9).href)
+    expect(guest.page.get_by_role("alert")).to_contain_text("This link has ended")
+    expect(guest.page.locator("h1")).to_have_text("Sign in")
 
 
 def test_shared_model_is_judged_without_the_key(

@@ -40,8 +40,10 @@ def long_job() -> JobView:
 
 def test_job_trains_to_its_end_with_checkpoints_metrics_and_samples(broker: Process) -> None:
     job = make_job(steps=12, checkpoint_every=5, report_every=3)
-    with running_worker():
+    with running_worker() as worker:
+        runner = runner_of(worker)
         done = until_state(job.id, *TERMINAL)
+        until(lambda: all_ended([runner]))  # it removes the folder of the export after the job has succeeded
     assert done.state == S.SUCCEEDED, done.status_reason
     assert (done.step, done.attempt) == (12, 1)
     assert done.result is not None

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.headers import OPEN_PATHS, OPEN_PREFIXES, PROTECTIVE_HEADERS, SAFE_METHODS, header, prefers_page
+from app.api.link_access import allows
 from app.api.middleware.origins import Origins
 from app.api.problems import REQUEST_ID, problem
 from app.api.sessions import KEY_MISSING, KEY_WRONG, LINK_ENDED, NOT_SHARED, Sessions, is_key
-from app.api.shared import is_shared
 from app.core.limits import MAX_QUERY_PARAMETERS
 from app.core.settings import Settings
 from app.services import links
@@ -99,7 +99,7 @@ class Guard:
         shared = await asyncio.to_thread(links.shared_by, link_id)
         if shared is None:
             return problem(scope, 401, LINK_ENDED, code="link_ended", headers={"WWW-Authenticate": "Bearer"})
-        if not is_shared(scope, shared):
+        if not allows(shared, scope):
             return problem(scope, 403, NOT_SHARED, code="not_shared")
         return None if scope["method"] in SAFE_METHODS else self._origins.refusal_of_session(scope)
 

@@ -12,7 +12,7 @@ from app.core.limits import MAX_ID_CHARACTERS
 from app.core.settings import link
 from app.schemas.judgements import JudgementIn
 from app.services.models import judgements
-from forger.schemas.judgements import HumanFigure, JudgementOut, JudgementPage
+from forger.schemas.judgements import JudgementOut, JudgementPage
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=JsonRoute)
 PATH = "/{name}@{version}/judgements"
@@ -40,6 +40,4 @@ def list_judgements(
     ] = None,
 ) -> JudgementPage:
     """List the rounds of a version, newest first, with the figure of all of them."""
-    found = judgements.page(f"{name}@{version}", limit, after)
-    figure = None if found.figure is None else HumanFigure.model_validate(found.figure)
-    return JudgementPage(figure=figure, data=found.data, has_more=found.cursor is not None, next_cursor=found.cursor)
+    return judgements.page(f"{name}@{version}", limit, after)

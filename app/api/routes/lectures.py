@@ -6,7 +6,7 @@ from fastapi.responses import FileResponse
 from app.api.openapi.refusals import refusal_responses
 from app.core.settings import link
 from app.services import lectures
-from forger.schemas.lectures import LectureList, LectureOut, LossesOut
+from forger.schemas.lectures import LectureList, LectureOut
 
 router = APIRouter(prefix="/lectures", tags=["catalogue"])
 
@@ -35,8 +35,8 @@ def _out(lecture: lectures.Lecture) -> LectureOut:
         look_for=words.look_for,
         went_wrong=words.went_wrong,
         request=dict(lecture.request),
-        losses=[LossesOut.model_validate(losses) for losses in lecture.losses],
-        course=words.course and [LossesOut.model_validate(losses) for losses in words.course],
+        losses=lecture.losses,
+        course=words.course,
         steps=lecture.steps,
         seconds=lecture.seconds,
         picture=link(f"/lectures/{lecture.name}/picture"),

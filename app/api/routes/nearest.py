@@ -16,11 +16,10 @@ from app.services.datasets import catalog
 from app.services.datasets.nearest import Found
 from data.nearest import TYPICAL_PICTURES
 from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
-from models.spec.data import Images
+from models.spec.data import MAX_DATA_SIDE, MIN_DATA_SIDE, Images
 from models.spec.datasets import DatasetInfo
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"], route_class=FormRoute)
-MIN_SIDE, MAX_SIDE = 8, 512
 
 
 @router.post("/{name}/nearest", responses=refusal_responses(404, 409, 429, 503))
@@ -43,10 +42,11 @@ async def find_nearest_pictures(
     """
     info = (await to_thread.run_sync(catalog.find, name)).info
     spec = _pictures_of(info)
-    depth = int(channels) if channels else spec.channels
-    decoded, _ = await decode_upload(sandbox, file.file, depth, settings, masked=False)
-    query = decoded[..., :depth]
-    sized = spec.model_copy(update={"side": _side(query.shape[:2]), "channels": depth})
+    n_channels = int(channels) if channels else spec.channels
+    decoded, _ = await decode_upload(sandbox, file.file, n_channels, settings, masked=False)
+    # Without alpha, which may be the last channel.
+    query = decoded[..., :n_channels]
+    sized = spec.model_copy(update={"side": _side(query.shape[:2]), "channels": n_channels})
     return _reply(info, sized, await cancel_on_disconnect(request, nearest.search(info, sized, query, n)))
 
 
@@ -62,8 +62,9 @@ def _pictures_of(info: DatasetInfo) -> Images:
 def _side(size: tuple[int, ...]) -> int:
     """Return the side of a square picture. Raises Invalid for others."""
     height, width = size
-    if height != width or not MIN_SIDE <= width <= MAX_SIDE:
-        sentence = f"The picture is {width} x {height} pixels: send a square of {MIN_SIDE} to {MAX_SIDE} pixels a side."
+    if height != width or not MIN_DATA_SIDE <= width <= MAX_DATA_SIDE:
+        sides = f"{MIN_DATA_SIDE} to {MAX_DATA_SIDE}"
+        sentence = f"The picture is {width} x {height} pixels: send a square of {sides} pixels a side."
         raise Invalid(sentence, code="not_square", errors=(FieldError("/file", sentence),))
     return width
 

@@ -39,6 +39,11 @@ def jobs(session: Session, experiment_id: str) -> Sequence[Job]:
     return session.scalars(select(Job).where(Job.experiment_id == experiment_id).order_by(Job.id)).all()
 
 
+def job_ids(session: Session, experiment_id: str) -> Sequence[str]:
+    """Return the ids of the jobs of the experiment, without reading their rows."""
+    return session.scalars(select(Job.id).where(Job.experiment_id == experiment_id)).all()
+
+
 def remove(session: Session, experiment_id: str) -> None:
     """Delete the experiment; its jobs stay."""
     session.execute(delete(Experiment).where(Experiment.id == experiment_id))

@@ -35,7 +35,7 @@ def change_mark(session: Session) -> tuple[int, int]:
 
 
 def find(session: Session, name: str, version: int | None = None, *, lock: bool = False) -> ModelVersion | None:
-    """Return that version of the model, or its newest; None if there is none. `lock`: nobody else changes it."""
+    """Return that version of the model, or its newest; None if there is none. `lock` locks its row."""
     query = select(ModelVersion).where(ModelVersion.name == name).order_by(ModelVersion.version.desc()).limit(1)
     if lock:
         query = query.with_for_update()
@@ -51,20 +51,13 @@ def numbers(session: Session) -> dict[str, list[int]]:
     return by_name
 
 
-def note_evaluation(session: Session, model: str, evaluation: dict[str, Any]) -> None:
-    """Write the evaluation onto the card of name@version in place of an older one, unless the version was deleted."""
+def write_on_card(session: Session, model: str, key: str, value: dict[str, Any]) -> None:
+    """Write a part of the card of name@version in place of an older one, unless the version was deleted."""
     name, _, version = model.rpartition("@")
     row = (ModelVersion.name == name, ModelVersion.version == int(version))
     card = session.scalar(select(ModelVersion.card).where(*row).with_for_update())
     if card is not None:
-        session.execute(update(ModelVersion).where(*row).values(card={**card, "evaluation": evaluation}))
-
-
-def write_on_card(session: Session, id_: str, key: str, value: dict[str, Any]) -> None:
-    """Write a part of the card of a version, which the caller has locked."""
-    card = session.scalar(select(ModelVersion.card).where(ModelVersion.id == id_))
-    if card is not None:
-        session.execute(update(ModelVersion).where(ModelVersion.id == id_).values(card={**card, key: value}))
+        session.execute(update(ModelVersion).where(*row).values(card={**card, key: value}))
 
 
 def remove(session: Session, name: str, version: int | None) -> Sequence[str]:

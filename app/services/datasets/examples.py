@@ -56,18 +56,14 @@ class Examples:
         self._built_in.close()
         self._upload.close()
 
-    async def read(self, info: DatasetInfo, choice: Choice, spec: DataSpec | None = None) -> Array:
+    async def read(self, info: DatasetInfo, choice: Choice, spec: DataSpec) -> Array:
         """Return the chosen examples of the training split, as networks of a recipe with that `spec` see them.
-
-        Without `spec` it is that of the default recipe.
 
         Pictures are uint8 [n, side, side, channels], points float [n, dimension], strings int64 [n, length].
         Raises Conflict with the code MISSING if files are missing or damaged, and Busy.
         """
         with self._limiter.place():
-            return await to_thread.run_sync(
-                self._read, info, choice, spec or info.default_spec(), limiter=self._threads
-            )
+            return await to_thread.run_sync(self._read, info, choice, spec, limiter=self._threads)
 
     def _read(self, info: DatasetInfo, choice: Choice, spec: DataSpec) -> Array:
         try:

@@ -20,13 +20,13 @@ from app.core.settings import Settings
 from app.services.datasets import catalog
 from data.archive import ArchiveIndex, prepared_name
 from data.nearest import nearest, typical_distance
-from data.readers import whole
+from data.readers import all_pictures
 from models.spec.data import Images
 from models.spec.datasets import DatasetInfo
 
 Pixels = NDArray[np.uint8]
 MAX_SEARCHES = 16
-"""requests that are searched for, or wait for it, at the same time"""
+"""searches that run or wait at the same time"""
 SEARCH_S = 60.0
 """seconds, also of processor time, in which a dataset must be read and searched"""
 CHILD_BYTES = 2 << 30
@@ -53,9 +53,9 @@ class NearestPictures:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._child = Sandbox(1, CHILD_BYTES, readable=(Path("/"),), module="data.readers.whole")
+        self._child = Sandbox(1, CHILD_BYTES, readable=(Path("/"),), module="data.readers.all_pictures")
         self._threads = CapacityLimiter(1)
-        full = f"The nearest pictures of {MAX_SEARCHES} requests are being searched for already. Send this one later."
+        full = f"{MAX_SEARCHES} searches for nearest pictures run or wait already. Send this one later."
         self._limiter = Limiter(MAX_SEARCHES, full, retry_after=5)
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class NearestPictures:
         args = spec, query, n, self._settings.data, self._settings.home / "data"
         limits = {"seconds": SEARCH_S, "cpu_seconds": SEARCH_S}
         try:
-            pictures, facts = self._child.run(whole.search, *args, **limits, code="too_much", pointer="")
+            pictures, facts = self._child.run(all_pictures.search, *args, **limits, code="too_much", pointer="")
         except Invalid as error:
             raise Conflict(error.detail, code=error.code) from None
         return Found(pictures, **facts)

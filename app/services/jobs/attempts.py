@@ -345,7 +345,7 @@ def finish_evaluation(
             )
         spec = read_spec(_locked_row(session, job_id).spec)
         if isinstance(spec, Evaluate) and spec.weights.model is not None:
-            models.note_evaluation(session, spec.weights.model, {"job": job_id, **result})
+            models.write_on_card(session, spec.weights.model, "evaluation", {"job": job_id, **result})
         end(session, job_id, fence, JobState.SUCCEEDED, result=result)
 
 

@@ -5,7 +5,7 @@ A picture of a round is known by the seed and its index: GET /datasets/{name}/pi
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.core.errors import Conflict, FieldError, Invalid
 from app.core.limits import MAX_ROUNDS
@@ -17,21 +17,11 @@ from app.services.datasets import catalog
 from app.services.jobs.confidence import share_interval
 from app.services.models import registry
 from app.services.views import VersionView, version
-from forger.schemas.judgements import Answer, HumanFigure, HumanProvenance, JudgementOut
+from forger.schemas.judgements import Answer, HumanFigure, HumanProvenance, JudgementOut, JudgementPage
 from models.spec.data import Images
 
 CARD_KEY = "human"
 """key of the figure on the card of a version"""
-JUDGED_GAMES = ("synthesis", "reconstruction")
-"""games whose networks draw pictures from noise"""
-
-
-class Page(NamedTuple):
-    """Some rounds, newest first, the cursor of the next page, and the figure of all rounds."""
-
-    figure: dict[str, Any] | None
-    data: list[JudgementOut]
-    cursor: str | None
 
 
 def add(reference: str, judge: str, seed: int, answers: Sequence[Mapping[str, Any]]) -> JudgementOut:
@@ -48,30 +38,32 @@ def add(reference: str, judge: str, seed: int, answers: Sequence[Mapping[str, An
         view = version(row)
         _require_pictures(view)
         if rows.count(session, row.id) >= MAX_ROUNDS:
-            raise _full(view.reference)
+            raise _too_many_rounds(view.reference)
         hits = sum(answer["truth"] == answer["guess"] for answer in answers)
         id_ = rows.add(session, row.id, judge, seed, hits=hits, answers=list(answers))
         if id_ is None:
-            raise _seen(view.reference, judge, seed)
-        figure = summarise(view, rows.of_version(session, row.id))
-        versions.write_on_card(session, row.id, CARD_KEY, figure.model_dump())
+            raise _already_judged(view.reference, judge, seed)
+        figure = _figure(view, rows.of_version(session, row.id))
+        versions.write_on_card(session, view.reference, CARD_KEY, figure.model_dump())
         added = rows.find(session, id_)
         assert added is not None
-        return _out(view, added)
+        return _out(view.reference, added)
 
 
-def page(reference: str, limit: int, after: str | None) -> Page:
+def page(reference: str, limit: int, after: str | None) -> JudgementPage:
     """Return rounds of a version, newest first, with the figure of all. Raises NotFound."""
     with unit_of_work(read_only=True) as session:
         row = versions.find(session, *registry.parse(reference))
         if row is None:
             raise registry.not_found(reference)
         listed = rows.page(session, row.id, limit + 1, after)
-        data = [_out(version(row), each) for each in listed[:limit]]
-        return Page(row.card.get(CARD_KEY), data, data[-1].id if len(listed) > limit else None)
+        data = [_out(f"{row.name}@{row.version}", each) for each in listed[:limit]]
+        has_more = len(listed) > limit
+        next_cursor = data[-1].id if has_more else None
+        return JudgementPage(figure=row.card.get(CARD_KEY), data=data, has_more=has_more, next_cursor=next_cursor)
 
 
-def summarise(view: VersionView, rounds: Sequence[Judgement]) -> HumanFigure:
+def _figure(view: VersionView, rounds: Sequence[Judgement]) -> HumanFigure:
     """Return the figure of at least one round of a version."""
     data = view.recipe.data
     assert isinstance(data, Images)
@@ -113,19 +105,18 @@ def _mixing_errors(answers: Sequence[Mapping[str, Any]]) -> Iterator[FieldError]
         return
     seen: set[tuple[str, int]] = set()
     for position, answer in enumerate(answers):
-        picture = answer["truth"], answer["index"]
+        truth, index = answer["truth"], answer["index"]
         pointer = f"/answers/{position}/index"
-        if answer["index"] >= reals:
-            sentence = f"Of {reals} {answer['truth']} pictures the indices are 0 to {reals - 1}: {picture[1]} is none."
-            yield FieldError(pointer, sentence)
-        elif picture in seen:
-            yield FieldError(pointer, f"The {picture[0]} picture {picture[1]} is there twice: show each once.")
-        seen.add(picture)
+        if index >= reals:
+            yield FieldError(pointer, f"The {reals} {truth} pictures have the indices 0 to {reals - 1}, not {index}.")
+        elif (truth, index) in seen:
+            yield FieldError(pointer, f"The {truth} picture {index} is there twice: show each once.")
+        seen.add((truth, index))
 
 
 def _require_pictures(view: VersionView) -> None:
-    """Raise Conflict unless the version draws pictures that look like those of one dataset."""
-    if not isinstance(view.recipe.data, Images) or view.recipe.game.kind not in JUDGED_GAMES:
+    """Raise Conflict unless the version draws pictures of one domain from noise."""
+    if not (view.recipe.generates and isinstance(view.recipe.data, Images)):
         sentence = f"{view.reference} draws no pictures from noise, so no fakes can be judged: choose another model."
         raise Conflict(sentence, code="nothing_to_judge")
     if view.recipe.data.dataset not in catalog.all_datasets():
@@ -133,20 +124,20 @@ def _require_pictures(view: VersionView) -> None:
         raise Conflict(sentence, code="nothing_to_judge")
 
 
-def _full(reference: str) -> Conflict:
+def _too_many_rounds(reference: str) -> Conflict:
     sentence = f"{reference} has {MAX_ROUNDS} rounds already (rounds). Publish the checkpoint again to judge it anew."
     return Conflict(sentence, code="too_many_rounds")
 
 
-def _seen(reference: str, judge: str, seed: int) -> Conflict:
+def _already_judged(reference: str, judge: str, seed: int) -> Conflict:
     sentence = f"'{judge}' has judged {reference} with seed {seed} before, and knows its pictures: take another seed."
     return Conflict(sentence, code="already_judged", errors=(FieldError("/seed", sentence),))
 
 
-def _out(view: VersionView, row: Judgement) -> JudgementOut:
+def _out(reference: str, row: Judgement) -> JudgementOut:
     return JudgementOut(
         id=row.id,
-        model=view.reference,
+        model=reference,
         judge=row.judge,
         seed=row.seed,
         n=len(row.answers),

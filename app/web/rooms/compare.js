@@ -3,7 +3,7 @@
 import { get, Problem } from "../api.js";
 import { readView } from "../chart_view.js";
 import { comparison } from "../comparison.js";
-import { empty, fill, h, setText, skeleton } from "../dom.js";
+import { empty, fill, h, skeleton } from "../dom.js";
 import { jobPicker } from "../job_picker.js";
 import { keep } from "../main.js";
 

@@ -3,7 +3,9 @@
 import { get } from "../api.js";
 import { bar, empty, fill, h, skeleton, stateWord } from "../dom.js";
 import { ago, count } from "../format.js";
+import { ENDED } from "../job_states.js";
 import { follow } from "../log.js";
+import { throttled } from "../soon.js";
 
 const PAGE = 20;
 const PAUSE_MS = 500;
@@ -57,13 +59,8 @@ async function list(main, signal) {
         h("td", { class: "progress" }, bar(doneShare(one.states))), h("td", { class: "number small muted" }, ago(one.created_at))))))));
   }
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  follow((event) => {
-    if (event.type !== "state") return;
-    timer ??= setTimeout(() => { timer = undefined; void refresh().catch(() => undefined); }, PAUSE_MS);
-  }, signal);
-  signal.addEventListener("abort", () => clearTimeout(timer));
+  const refreshSoon = throttled(refresh, PAUSE_MS, signal);
+  follow(({ type }) => { if (type === "state") refreshSoon(); }, signal);
   await readOn();
 }
 
@@ -80,6 +77,6 @@ export const stateWords = (states) => Object.entries(states).map(([state, jobs])
 /** The share of jobs that have ended. @param {Record<string, number>} states */
 function doneShare(states) {
   const all = Object.values(states).reduce((sum, jobs) => sum + jobs, 0);
-  const done = ["succeeded", "failed", "cancelled"].reduce((sum, state) => sum + (states[state] ?? 0), 0);
+  const done = ENDED.reduce((sum, state) => sum + (states[state] ?? 0), 0);
   return all ? done / all : 0;
 }

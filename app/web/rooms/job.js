@@ -4,21 +4,22 @@ import { get, post, send } from "../api.js";
 import { Chart, label } from "../chart.js";
 import { chartControls, readView } from "../chart_view.js";
 import { Curves } from "../curves.js";
-import { bar, copyButton, empty, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
-import { ago, clock, count, duration, number, size } from "../format.js";
+import { bar, copyButton, empty, factBoxes, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
+import { ago, count, duration, number, size } from "../format.js";
 import { film } from "../film.js";
+import { ENDED } from "../job_states.js";
 import { follow } from "../log.js";
-import { go, keep } from "../main.js";
+import { go, keep, shared } from "../main.js";
 import { probe } from "../probe.js";
 import { commandLine, curl, python } from "../request_text.js";
 import { scatter } from "../scatter.js";
 import { shareButton } from "../share.js";
+import { inNextFrame } from "../soon.js";
+import { stepCursor } from "../step_cursor.js";
 import { actions, linked } from "./jobs.js";
 
 const POINTS = 2000;
-const LN2 = Math.log(2);
 const BALANCE = "gauge/critic_accuracy";
-const ENDED = ["succeeded", "failed", "cancelled"];
 
 /** @type {import("../main.js").Room} */
 export async function room(main, { parts: [id], query, signal }) {
@@ -41,21 +42,20 @@ export async function room(main, { parts: [id], query, signal }) {
   const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: controls.zoom, onHide, sync: `job-${id}`, layers: query.get("layers"), onLayers: (layers) => keep({ layers }), signal });
   const log = h("ol", { class: "events small" });
   const files = h("div", { class: "stack" }, skeleton());
-  const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => setStep(slider.valueAsNumber) });
-  const stepText = h("output", { class: "number" });
   const play = h("button", { type: "button", onclick: () => playSteps(), "aria-pressed": "false" }, "Play");
   const points = h("span", { class: "muted small", data: { points: "0" } });
-  const followNewest = h("button", { type: "button", onclick: () => setStep(null) }, "Newest");
-  const stepper = h("section", { class: "card step", "aria-label": "Step cursor" }, play, slider, stepText, followNewest);
+  const cursor = stepCursor(view, readAt, play);
+  const setStep = cursor.set;
   const isTraining = job.kind === "train";
+  const isTranslator = ["unpaired", "paired"].includes(job.recipe.game?.kind);
 
   fill(main, head, trouble,
-    isTraining && h("section", { class: "card" }, h("h2", {}, "The same noise, step by step"), pictures.element),
+    isTraining && h("section", { class: "card" }, h("h2", {}, isTranslator ? "The same pictures, step by step" : "The same noise, step by step"), pictures.element),
     isTraining && probes.element,
     isTraining && h("section", { class: "stack" },
       h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls.element)),
       h("p", { class: "hint" }, "Click in a chart to choose a step, drag to zoom, click a curve's name to hide it. The address keeps all of it."), charts),
-    isTraining && stepper,
+    isTraining && cursor.element,
     h("div", { class: "charts" },
       h("section", { class: "card" }, h("h2", {}, "What happened"), log), files,
       h("section", { class: "card wide" }, logPanel(path, signal)),
@@ -70,13 +70,8 @@ export async function room(main, { parts: [id], query, signal }) {
       ...isTraining ? [copyButton(() => curl(body), "curl"), copyButton(() => commandLine(body), "CLI"), copyButton(() => python(body), "Python")] : []];
   }
 
-  /** Move the step cursor; null follows the newest step. @param {number | null} step */
-  function setStep(step) {
-    view.step = step;
-    keep({ step });
-    slider.value = String(step ?? job.progress.step);
-    setText(stepText, `step ${count(step ?? job.progress.step)}`);
-    followNewest.setAttribute("aria-pressed", String(step === null));
+  /** Show all at a step; null: at the newest one. @param {number | null} step */
+  function readAt(step) {
     pictures.show(step);
     probes.show(step);
     plane.mark(step);
@@ -121,21 +116,21 @@ export async function room(main, { parts: [id], query, signal }) {
         drawAll();
       }, () => job))]);
     progress.firstChild.style.width = `${total ? (100 * step) / total : 0}%`;
-    const shown = [
+    const shown = /** @type {[string, any][]} */ ([
       ["step", `${count(step)} of ${count(total)}`], ["left", job.state === "running" ? duration(eta) : "–"],
       ["best", job.best ? `${job.best.metric.replaceAll("_", " ")} ${number(job.best.value)} at ${count(job.best.step)}` : "–"],
       ["attempt", job.attempt], ["device", job.numerics ? `${job.numerics.device ?? ""} ${job.numerics.precision ?? ""}` : "–"],
       ["created", ago(job.created_at)], ["model", job.model],
-    ];
-    refill(facts, shown, () => shown.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value))));
+    ]);
+    refill(facts, shown, () => factBoxes(shown));
     const { queue_position: place, starts_in_s: starts, experiment } = job;
     const version = job.result?.model;
     refill(notes, [place, starts, version, experiment], () => [
       place && h("p", { class: "muted" }, `Number ${place} in the queue${starts === null ? "" : `; starts in about ${duration(starts)}`}.`),
-      version && h("p", {}, "Published as ", h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
-        h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it")),
+      version && h("p", {}, "Published as ", shared ? version : h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
+        h("span", { class: "writes" }, isTranslator ? h("a", { href: `translate?model=${encodeURIComponent(version)}` }, "Translate with it") : h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it"))),
       experiment && h("p", { class: "muted" }, h("a", { href: `experiments/${experiment}` }, "Part of an experiment"), `: case ${job.case?.name ?? "of no name"}, seed ${job.recipe.seed}.`)]);
-    slider.max = String(Math.max(1, total ?? step, step));
+    cursor.setRange(step, total ?? step);
   }
 
   function drawTrouble() {
@@ -156,10 +151,10 @@ export async function room(main, { parts: [id], query, signal }) {
     const single = names.filter((name) => !/^(critic|generator)\//.test(name) && name !== BALANCE);
     single.sort((a, b) => Number(b === watched) - Number(a === watched));
     const logarithmic = ["minimax", "non_saturating"].includes(job.recipe.objective?.kind);
-    const rest = logarithmic ? [{ value: LN2, text: "ln 2" }] : [];
+    const rest = logarithmic ? [{ value: Math.LN2, text: "ln 2" }] : [];
     /** @type {[string, string[], {value: number, text: string}[]][]} */
     const found = [
-      ["Losses of the critic", of("critic/"), logarithmic ? [{ value: 2 * LN2, text: "2 ln 2" }] : []],
+      ["Losses of the critic", of("critic/"), logarithmic ? [{ value: 2 * Math.LN2, text: "2 ln 2" }] : []],
       ["Losses of the generator", of("generator/"), rest],
       ["Balance: share of pairs that the critic orders correctly", names.filter((name) => name === BALANCE), [{ value: 0.5, text: "guesses" }, { value: 1, text: "always wins" }]],
       ...single.map((name) => /** @type {[string, string[], []]} */ ([name === watched ? `${label(name)} (decides which checkpoint is best)` : label(name), [name], []])),
@@ -193,21 +188,13 @@ export async function room(main, { parts: [id], query, signal }) {
     setText(points, `${count(curves.points)} points${curves.thinned ? "; long curves are thinned, their extremes are kept" : ""}`);
   }
 
-  let due = false;
-  function drawSoon() {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      if (!signal.aborted) drawAll();
-    });
-  }
+  const drawSoon = inNextFrame(drawAll, signal);
 
   function drawAll() {
     drawHead();
     drawTrouble();
     if (isTraining) drawCharts();
-    if (view.step === null) setStep(null);
+    if (view.step === null) readAt(null);
   }
 
   /** Add an event to the list. @param {any} event */
@@ -246,7 +233,7 @@ export async function room(main, { parts: [id], query, signal }) {
     try {
       const version = await post("/models", { name: job.model, checkpoint: checkpoint.id });
       const name = `${version.name}@${version.version}`;
-      toast(`Step ${checkpoint.step} is ${name}.`, ["Sample it", () => go(`sample?model=${encodeURIComponent(name)}`)]);
+      toast(`Step ${checkpoint.step} is ${name}.`, ["Open it", () => go(`models/${version.name}`)]);
     } catch (error) {
       toast(/** @type {Error} */ (error).message);
     }
@@ -294,7 +281,7 @@ export async function room(main, { parts: [id], query, signal }) {
   events.unshift(...earlier);
   events.forEach(tell);
   drawAll();
-  setStep(view.step);
+  readAt(view.step);
   await readFiles();
   const timer = setInterval(() => {
     if (document.hidden) return;

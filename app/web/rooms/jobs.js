@@ -3,8 +3,10 @@
 import { get, post, remove } from "../api.js";
 import { bar, confirmed, empty, fill, h, setText, stateWord, toast } from "../dom.js";
 import { ago, count, duration } from "../format.js";
+import { ENDED } from "../job_states.js";
 import { follow } from "../log.js";
 import { keep } from "../main.js";
+import { debounced, inNextFrame } from "../soon.js";
 
 const ROW = 52;
 const PAGE = 100;
@@ -52,16 +54,13 @@ export async function room(main, { query, signal }) {
     return select;
   }
 
-  let pause = 0;
   /** @param {string} name */
   function text(name) {
     const input = h("input", {
       type: "search", size: 12, placeholder: name, value: filters[name], "aria-label": `Filter by ${name}`,
-      oninput: () => {
-        clearTimeout(pause);
-        pause = setTimeout(() => void filter(name, input.value.trim()), PAUSE_MS);
-      },
+      oninput: () => filterSoon(),
     });
+    const filterSoon = debounced(() => void filter(name, input.value.trim()), PAUSE_MS, signal);
     return input;
   }
 
@@ -141,15 +140,7 @@ export async function room(main, { query, signal }) {
     draw();
   }
 
-  let due = false;
-  const drawSoon = () => {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      if (!signal.aborted) draw();
-    });
-  };
+  const drawSoon = inNextFrame(draw, signal);
 
   const matches = (/** @type {any} */ job) =>
     ["state", "kind", "family", "dataset", "model"].every((name) => !filters[name] || job[name] === filters[name]);
@@ -312,7 +303,7 @@ export function actions(job, changed, now = () => job) {
   if (job.kind === "train") {
     buttons.push(h("a", { class: "button", href: `new?clone=${job.id}` }, "Clone with changes"), h("a", { class: "button", href: `compare?jobs=${job.id}` }, "Compare"));
   }
-  if (["succeeded", "failed", "cancelled"].includes(job.state)) buttons.push(h("button", { class: "danger", onclick: () => attempt(() => erase(job)) }, "Delete"));
+  if (ENDED.includes(job.state)) buttons.push(h("button", { class: "danger", onclick: () => attempt(() => erase(job)) }, "Delete"));
   return h("div", { class: "row" }, buttons);
 }
 

@@ -11,9 +11,10 @@ const VIEWS = [["runs", "The six runs"], ["failure", "Is this my failure?"], ["e
 /** @type {import("../main.js").Room} */
 export async function room(main, { query, signal }) {
   const view = VIEWS.some(([name]) => name === query.get("view")) ? query.get("view") : "runs";
-  const { data: lectures } = await get("/lectures", {}, signal);
   const place = h("div", { class: "stack" });
   fill(main, h("div", { class: "spread" }, h("h1", {}, "Lectures"),
     h("div", { class: "tabs" }, VIEWS.map(([name, title]) => h("a", { class: "button", href: `lectures?view=${name}`, "aria-current": name === view ? "true" : "false" }, title)))), place);
-  await (view === "failure" ? failure : view === "exercises" ? exercises : runs)(place, lectures, { query, signal });
+  if (view === "exercises") return exercises(place, { query, signal });
+  const { data: lectures } = await get("/lectures", {}, signal);
+  await (view === "failure" ? failure : runs)(place, lectures, { query, signal });
 }

@@ -1,12 +1,12 @@
 // Published models: what each can do, how well it was measured, its versions and its files.
 
 import { address, get, remove } from "../api.js";
-import { confirmed, empty, fill, h, stateWord, toast } from "../dom.js";
+import { confirmed, empty, factBoxes, fill, h, stateWord, toast } from "../dom.js";
 import { clock, count, number } from "../format.js";
 import { humanFigure } from "../human.js";
 import { go } from "../main.js";
+import { judged } from "../model_versions.js";
 import { linked } from "./jobs.js";
-import { judged } from "./spot.js";
 
 const SHEET = 16;
 const POINTS = 500;
@@ -67,7 +67,7 @@ function picture(version, n) {
 /** @param {any} card @param {number} most */
 function figures(card, most) {
   const listed = Object.entries(card.figures ?? {}).slice(0, most);
-  return h("div", { class: "facts" }, listed.map(([name, value]) => h("div", {}, h("span", {}, name.replaceAll("_", " ")), h("b", {}, number(/** @type {number} */ (value))))));
+  return h("div", { class: "facts" }, factBoxes(listed.map(([name, value]) => [name.replaceAll("_", " "), number(/** @type {number} */ (value))])));
 }
 
 /** Download the file of a version, which is a file of the job that trained it. @param {any} version @param {AbortSignal} signal */

@@ -1,6 +1,6 @@
 // A new training: choose a family, turn its dials, and see what it takes and what is refused while typing.
 
-import { get, Problem, send } from "../api.js";
+import { get, posterOnce, Problem } from "../api.js";
 import { copyButton, fill, h, setText } from "../dom.js";
 import { count } from "../format.js";
 import { familyCards, familyPicture, traits } from "../families.js";
@@ -9,6 +9,7 @@ import { differenceList, dryRun, facts, refusalList, refusalsOf } from "../plan.
 import { changeBetween, differences, isDerived, merge } from "../recipe.js";
 import { labelled, recipeForm, Refusals } from "../recipe_form.js";
 import { commandLine, curl, python } from "../request_text.js";
+import { debounced } from "../soon.js";
 
 /** @typedef {import("../recipe.js").Json} Json */
 
@@ -63,8 +64,7 @@ async function trainingForm(main, { family, job }, query, signal) {
   let baseOf = "";
   /** @type {import("../plan.js").Plan | null} */
   let plan = null;
-  /** @type {{key: string, text: string} | null} */
-  let sent = null;
+  const createOnce = posterOnce("/jobs");
 
   if (job) fromJob();
   await rebase();
@@ -176,15 +176,13 @@ async function trainingForm(main, { family, job }, query, signal) {
     keep({ dataset: asked.dataset, seed: asked.seed, ...amounts, model: asked.model, start_from: asked.startFrom, devices: asked.devices, overrides });
     tell();
     asking?.abort();
-    clearTimeout(timer);
     panel.setAttribute("aria-busy", "true");
-    timer = setTimeout(() => void check(), PAUSE_MS);
+    checkSoon();
   }
 
-  let timer = 0;
+  const checkSoon = debounced(() => void check(), PAUSE_MS, signal);
   /** @type {AbortController | undefined} */
   let asking;
-  signal.addEventListener("abort", () => clearTimeout(timer));
 
   /** Ask what the request would take, and show it. */
   async function check() {
@@ -222,13 +220,9 @@ async function trainingForm(main, { family, job }, query, signal) {
   }
 
   async function submit() {
-    const text = JSON.stringify(body());
-    // One key a request: sent again after a lost answer, it creates no second job.
-    if (sent?.text !== text) sent = { text, key: `studio-${crypto.getRandomValues(new Uint32Array(4)).join("-")}` };
     create.disabled = true;
     try {
-      const response = await send("POST", "/jobs", { body: body(), signal, headers: { "Idempotency-Key": sent.key } });
-      go(`jobs/${(await response.json()).id}`);
+      go(`jobs/${(await createOnce(body(), signal)).id}`);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;

@@ -3,8 +3,11 @@
 import { address, get, Problem, send } from "../api.js";
 import { copyButton, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
 import { go, keep } from "../main.js";
+import { readVersion, samples, versionOptions } from "../model_versions.js";
 import { showNearest } from "../nearest.js";
 import { pictureSettings } from "../png.js";
+import { diceButton } from "../seed_dice.js";
+import { debounced } from "../soon.js";
 
 const SIZES = [1, 4, 16, 64];
 const SWEEP = [0.1, 0.25, 0.4, 0.6, 0.8, 1];
@@ -14,7 +17,7 @@ const WAIT_MS = 120;
 /** @type {import("../main.js").Room} */
 export async function room(main, { query, signal }) {
   const [models, datasets] = await Promise.all([get("/models", {}, signal), get("/datasets", {}, signal)]);
-  const usable = models.data.filter((/** @type {any} */ model) => ["synthesis", "reconstruction"].includes(model.latest.game));
+  const usable = models.data.filter((/** @type {any} */ model) => samples(model.latest));
   if (!usable.length) {
     fill(main, h("h1", {}, "Sample"), empty("No model can be sampled yet. Train one; this takes a minute:", "forger train cdcgan", h("a", { class: "button", href: "new?family=cdcgan" }, "Train one here")));
     return;
@@ -30,8 +33,7 @@ export async function room(main, { query, signal }) {
   const pins = [];
 
   const chosen = h("select", { id: "model", onchange: () => change({ model: chosen.value, class: null }) },
-    usable.map((/** @type {any} */ model) => h("optgroup", { label: model.name }, model.versions.map((/** @type {number} */ number) =>
-      h("option", { value: `${model.name}@${number}` }, `${model.name}@${number}`)).reverse())));
+    versionOptions(usable));
   const classes = h("div", { class: "row", role: "group", "aria-label": "Class" });
   const health = h("span");
   const seed = h("input", { id: "seed", inputMode: "numeric", pattern: "[0-9]{1,19}", title: "A whole number of at most 19 digits", size: 16, onchange: () => (seed.reportValidity() ? change({ seed: seed.value }) : undefined) });
@@ -48,7 +50,7 @@ export async function room(main, { query, signal }) {
       h("label", { class: "field", for: "model" }, "Model", chosen), health,
       h("label", { class: "field", for: "n" }, "Pictures", amount),
       h("label", { class: "field", for: "seed" }, "Seed", seed),
-      h("button", { type: "button", title: "Another seed", "aria-label": "Another seed", onclick: () => change({ seed: dice() }) }, "⚄ Dice"),
+      diceButton("Another seed", (value) => change({ seed: value })),
       h("label", { class: "field", for: "temperature" }, "Temperature", h("span", { class: "row" }, temperature, temperatureText))),
     classes);
   fill(main,
@@ -95,9 +97,8 @@ export async function room(main, { query, signal }) {
   }
 
   async function readModel() {
-    const [name, number] = settings.model.split("@");
     try {
-      version = number ? await get(`/models/${settings.model}`, {}, signal) : (await get(`/models/${name}`, {}, signal)).versions[0];
+      version = await readVersion(settings.model, signal);
       settings.model = version.model;
       setText(refusal, "");
     } catch (error) {
@@ -149,7 +150,7 @@ export async function room(main, { query, signal }) {
     const scale = points ? null : Math.max(1, Math.min(8, Math.floor(64 / version.recipe.data.side)));
     const source = address("/sample", { ...asked, scale, format: "png" });
     const name = `${asked.model}-${asked.class ?? "any"}-${asked.seed}.png`;
-    return h("figure", { class: "stack", style: { margin: "0" } },
+    return h("figure", { class: "stack" },
       h("img", { class: "sheet", src: source, alt: title }),
       h("figcaption", { class: "row muted small" }, title, h("a", { href: source, download: name }, "Download")));
   };
@@ -185,12 +186,7 @@ export async function room(main, { query, signal }) {
   const check = (asked) => send("HEAD", "/sample", { query: { ...asked, format: "png" }, signal })
     .catch(() => send("GET", "/sample", { query: { ...asked, format: "png" }, signal })); // only a GET says why
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  function drawSoon() {
-    clearTimeout(timer);
-    timer = setTimeout(() => void draw().catch((error) => signal.aborted || console.error(error)), WAIT_MS);
-  }
+  const drawSoon = debounced(() => void draw().catch((error) => signal.aborted || console.error(error)), WAIT_MS, signal);
 
   function pin() {
     const asked = parameters();
@@ -235,6 +231,3 @@ export async function room(main, { query, signal }) {
 
 /** The settings of pictures, but for their model. @param {Record<string, any>} asked */
 const inWords = (asked) => [asked.class === null ? null : `class ${asked.class}`, `seed ${asked.seed}`, asked.temperature && `temperature ${asked.temperature}`].filter(Boolean).join(", ");
-
-/** A random seed below 2^53. */
-const dice = () => String(Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));

@@ -1,12 +1,14 @@
 // Spot the fake: a person tells real pictures from those of a model; the round counts in the model's human figure.
 
 import { get, post, Problem } from "../api.js";
-import { bar, empty, fill, h, setText, skeleton, toast } from "../dom.js";
+import { bar, empty, factBoxes, fill, h, setText, skeleton } from "../dom.js";
 import { count } from "../format.js";
 import { humanFigure } from "../human.js";
 import { keep, shared } from "../main.js";
-import { shareButton } from "../share.js";
+import { judged, versionOptions } from "../model_versions.js";
 import { answered, LEAST_MS, median, orderOf, picturesOf } from "../round.js";
+import { diceButton, randomSeed } from "../seed_dice.js";
+import { shareButton } from "../share.js";
 
 /** @typedef {import("../round.js").Answer} Answer */
 /** @typedef {import("../round.js").Word} Word */
@@ -32,8 +34,7 @@ export async function room(main, { query, signal }) {
 
   /** Show the settings of the next round. */
   function setUp() {
-    const model = h("select", { id: "model" }, usable.map((/** @type {any} */ one) => h("optgroup", { label: one.name }, [...one.versions].reverse().map((/** @type {number} */ number) =>
-      h("option", { value: `${one.name}@${number}` }, `${one.name}@${number}`)))));
+    const model = h("select", { id: "model" }, versionOptions(usable));
     model.value = view.model;
     const amount = h("select", { id: "n" }, [...new Set([...SIZES, Number(view.n)])].sort((a, b) => a - b).map((size) => h("option", { value: size, selected: String(size) === view.n }, size)));
     const seed = h("input", { id: "seed", inputMode: "numeric", size: 12, value: view.seed });
@@ -57,24 +58,18 @@ export async function room(main, { query, signal }) {
       h("label", { class: "field", for: "model" }, "Model", model),
       h("label", { class: "field", for: "n" }, "Pictures", amount),
       h("label", { class: "field", for: "seed" }, "Seed", seed),
-      h("button", { type: "button", "aria-label": "Another seed", title: "Another seed", onclick: () => { seed.value = dice(); changed(); } }, "⚄ Dice"),
+      diceButton("Another seed", (value) => { seed.value = value; changed(); }),
       h("label", { class: "field", for: "judge" }, "Judge", judge)),
     refusal,
-    h("div", { class: "row" }, h("button", { class: "main" }, "Start"), classLink(), h("span", { class: "writes" }, shareButton("model", () => view.model))),
-    h("p", { class: "hint" }, "The link gives everybody the same round. The judge is any name that tells people apart; a judge counts once for each model and seed."));
+    h("div", { class: "row" }, h("button", { class: "main" }, "Start"), classLink()),
+    h("p", { class: "hint" }, "A link gives everybody the same round. The judge is any name that tells people apart; a judge counts once for each model and seed."));
     fill(place, form);
     if (!model.value) setText(refusal, `There is no model ${view.model} that draws pictures. Choose another one.`);
   }
 
+  /** A link to this round for a class. */
   function classLink() {
-    return h("button", {
-      type: "button",
-      onclick: async () => {
-        keep(view);
-        await navigator.clipboard.writeText(location.href);
-        toast("The link to this round is in the clipboard.");
-      },
-    }, "Copy the link for a class");
+    return h("span", { class: "writes" }, shareButton("model", () => { keep(view); return view.model; }, "Share this round"));
   }
 
   /** Read the pictures and play. @param {HTMLElement} refusal */
@@ -97,9 +92,9 @@ export async function room(main, { query, signal }) {
   /** Send the round and show how it went. @param {any} version @param {Answer[]} answers @param {Record<Word, ImageBitmap[]>} pictures */
   async function finish(version, answers, pictures) {
     const everybody = h("div", { class: "card" }, skeleton());
-    const again = h("button", { class: "main", onclick: () => { view.seed = dice(); keep(view); setUp(); } }, "Another round");
+    const again = h("button", { class: "main", onclick: () => { view.seed = randomSeed(); keep(view); setUp(); } }, "Another round");
     fill(place, own(answers), everybody,
-      h("div", { class: "row" }, again, classLink(), h("a", { class: "button", href: `models/${version.name}` }, "The model's card")),
+      h("div", { class: "row" }, again, classLink(), h("span", { class: "writes" }, h("a", { class: "button", href: `models/${version.name}` }, "The model's card"))),
       h("section", { class: "stack", "aria-label": "The pictures" }, h("h2", {}, "The pictures"),
         h("div", { class: "tiles" }, answers.map((answer) => tile(answer, pictures[answer.truth][answer.index])))));
     again.focus();
@@ -124,9 +119,6 @@ async function sharedModel(reference, signal) {
   return { name: latest.name, latest, versions: [latest.version] };
 }
 
-/** Whether people can judge a version: it draws pictures from noise. @param {any} version */
-export const judged = (version) => version.recipe.data.kind === "images" && ["synthesis", "reconstruction"].includes(version.game);
-
 /**
  * Show one picture after the other until each is answered.
  * @param {HTMLElement} place @param {import("../round.js").Shown[]} order @param {Record<Word, ImageBitmap[]>} pictures @param {AbortSignal} signal
@@ -139,8 +131,7 @@ function play(place, order, pictures, signal) {
   /** @type {Answer[]} */
   const answers = [];
   let since = Infinity;
-  const left = new AbortController();
-  signal.addEventListener("abort", () => left.abort());
+  const ended = new AbortController();
   return new Promise((resolve) => {
     /** @param {Word} word */
     const say = (word) => {
@@ -148,7 +139,7 @@ function play(place, order, pictures, signal) {
       if (!(ms >= LEAST_MS)) return; // no person is as quick: the same press twice
       answers.push(answered(order[answers.length], word, ms));
       if (answers.length < order.length) return next();
-      left.abort();
+      ended.abort();
       resolve(answers);
     };
     const next = () => {
@@ -165,7 +156,7 @@ function play(place, order, pictures, signal) {
       if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return;
       event.preventDefault();
       say(KEYS[event.key]);
-    }, { signal: left.signal });
+    }, { signal: AbortSignal.any([signal, ended.signal]) });
     const buttons = [h("button", { class: "main", onclick: () => say("real") }, "← Real"), h("button", { class: "main", onclick: () => say("fake") }, "Fake →")];
     fill(place, h("section", { class: "card round", "aria-label": "The round" }, progress, done, canvas,
       h("div", { class: "row" }, buttons), h("p", { class: "hint" }, "Keys: ← real, → fake. Your time counts from picture to answer.")));
@@ -177,14 +168,14 @@ function play(place, order, pictures, signal) {
 function own(answers) {
   const hits = answers.filter(right).length;
   const fakes = answers.filter(({ truth }) => truth === "fake");
-  const facts = [
+  const facts = /** @type {[string, string][]} */ ([
     ["fakes taken for real", `${fakes.filter(({ guess }) => guess === "real").length} of ${fakes.length}`],
     ["real taken for fake", `${answers.filter(({ truth, guess }) => truth === "real" && guess === "fake").length} of ${fakes.length}`],
     ["median time", `${count(Math.round(median(answers.map(({ ms }) => ms))))} ms`],
-  ];
+  ]);
   return h("section", { class: "card", "aria-label": "Your round" },
     h("h2", {}, `You were right ${hits} times out of ${answers.length}`),
-    h("div", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value)))),
+    h("div", { class: "facts" }, factBoxes(facts)),
     h("p", { class: "hint" }, "Guessing is right half of the time, and one round says little: the interval below tells how much all rounds say."));
 }
 
@@ -212,6 +203,3 @@ function judgeName() {
   localStorage.setItem(JUDGE, name);
   return name;
 }
-
-/** A random seed below 2^53. */
-const dice = () => String(Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));

@@ -4,8 +4,10 @@ import { get, Problem } from "../api.js";
 import { empty, fill, h, refill, setText, stateWord, toast } from "../dom.js";
 import { go, keep } from "../main.js";
 import { manyPictures } from "../many_pictures.js";
+import { readVersion, versionOptions } from "../model_versions.js";
 import { exampleStrip, pictureSource } from "../picture_source.js";
 import { pictureSettings } from "../png.js";
+import { debounced } from "../soon.js";
 import { sourceBoard } from "../source_board.js";
 import { translationResult } from "../translation_result.js";
 import { domainNames, request, translates, translatorOf } from "../translators.js";
@@ -33,8 +35,7 @@ export async function room(main, { query, signal }) {
   const attempt = (act) => void act.catch((error) => signal.aborted || console.error(error));
 
   const chosen = h("select", { id: "model", onchange: () => attempt(change({ model: chosen.value })) },
-    usable.map((/** @type {any} */ model) => h("optgroup", { label: model.name }, model.versions.map((/** @type {number} */ number) =>
-      h("option", { value: `${model.name}@${number}` }, `${model.name}@${number}`)).reverse())));
+    versionOptions(usable));
   const health = h("span");
   const directions = h("div", { class: "row", role: "group", "aria-label": "Direction" });
   const back = h("input", { type: "checkbox", onchange: () => attempt(change({ back: back.checked ? "on" : null })) });
@@ -105,10 +106,9 @@ export async function room(main, { query, signal }) {
 
   async function readModel() {
     const wanted = settings.model;
-    const [name, number] = wanted.split("@");
     let [found, refused] = [usable[0].latest, ""];
     try {
-      const named = number ? await get(`/models/${wanted}`, {}, signal) : (await get(`/models/${name}`, {}, signal)).versions[0];
+      const named = await readVersion(wanted, signal);
       if (translates(named)) found = named;
       else refused = `${named.model} does not translate pictures. ${found.model} is chosen.`;
     } catch (error) {
@@ -148,12 +148,10 @@ export async function room(main, { query, signal }) {
     examples.show(translator.dataset, translator.twoDomains ? (direction === "a2b" ? "a" : "b") : null);
   }
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  const translateAfter = debounced(() => attempt(translate()), WAIT_MS, signal);
   function translateSoon(wait = WAIT_MS) {
-    clearTimeout(timer);
     result.wait();
-    timer = setTimeout(() => attempt(translate()), wait);
+    translateAfter(wait);
   }
 
   async function translate() {
@@ -194,8 +192,8 @@ function sampleAddress({ model, seed, n, temperature, class: of }) {
 
 /** Say how to get a translator. @param {HTMLElement} main */
 function nothing(main) {
-  fill(main, h("h1", {}, "Translate"), empty("No model translates pictures yet. Train one; this takes six minutes:", "forger train cyclegan",
-    h("p", {}, "In a minute instead: a model that paints drawings, or one that fills holes."),
+  fill(main, h("h1", {}, "Translate"), empty("No model translates pictures yet. Train one; or here, by a card:", "forger train cyclegan",
+    h("p", {}, "Quicker than photographs: a model that paints drawings, or one that fills holes."),
     h("div", { class: "row" }, h("a", { class: "button", href: "new?family=cyclegan" }, "Train one here"),
       h("a", { class: "button", href: "new?family=pix2pix&dataset=digits" }, "Paint drawings"), h("a", { class: "button", href: "new?family=inpaint" }, "Fill holes"))));
 }

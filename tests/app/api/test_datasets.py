@@ -378,16 +378,16 @@ def test_dataset_that_a_model_was_trained_on_cannot_be_deleted(client: TestClien
 
 def test_classes_are_sampled_by_the_names_of_their_folders(client: TestClient, publish: Publish) -> None:
     create(client, classes("cat", "7", width=20), "named")
-    publish("cdcgan", "named", name="animals")
+    publish("cdcgan", "named", name="cats")
 
     def sample(class_name: str) -> bytes:
-        reply = client.get("/sample", params={"model": "animals", "class": class_name, "seed": 1})
+        reply = client.get("/sample", params={"model": "cats", "class": class_name, "seed": 1})
         assert reply.status_code == 200, reply.text
         return bytes(reply.content)
 
     assert sample("cat") == sample("CAT") == sample("1") != sample("0")
     assert sample("7") == sample("0"), "the class called 7 is the first"
-    assert "(7 and cat)" in assert_problem(client.get("/sample?model=animals&class=dog"), 422)["detail"]
+    assert "(7 and cat)" in assert_problem(client.get("/sample?model=cats&class=dog"), 422)["detail"]
 
 
 def test_built_in_dataset_cannot_be_deleted(client: TestClient) -> None:

@@ -119,7 +119,7 @@ def test_impossible_round_is_refused_and_leaves_nothing(
 
 
 def test_model_without_pictures_from_noise_cannot_be_judged(client: TestClient, publish: Publish) -> None:
-    for family, dataset in (("gan", "ring8"), ("cyclegan", "day2night")):
+    for family, dataset in (("gan", "ring8"), ("cyclegan", "day2night"), ("autoencoder", "digits")):
         reply = judge(client, publish(family, dataset, name="other"))
         assert (reply.status_code, reply.json()["code"]) == (409, "nothing_to_judge"), reply.text
 

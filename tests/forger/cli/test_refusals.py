@@ -11,7 +11,6 @@ import pytest
 from data.decode import SUFFIXES
 from forger.cli.pictures import PICTURE_ENDINGS
 from forger.cli.train import merge_overrides, overrides
-from forger.text import by_player, sparkline
 from models.spec.resolve import merge
 from tests.conftest import StartService
 from tests.forger.cli.conftest import COMMAND, Run, output_of, refusal_of, run_forger
@@ -176,18 +175,3 @@ def test_overrides_are_merged_as_the_service_merges_them(base: dict[str, Any], c
 
 def test_picture_endings_are_those_the_service_decodes() -> None:
     assert SUFFIXES | {".heic", ".heif"} == PICTURE_ENDINGS
-
-
-def test_sparkline_draws_a_curve_in_one_line() -> None:
-    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
-    assert sparkline([5.0, 5.0]) == "▁▁"
-    assert sparkline([]) == ""
-    assert sparkline([0.0, None, 1.0]) == "▁!█"
-    assert sparkline(range(1000), width=8) == "▁▂▃▄▅▆▇█"
-    assert sparkline([0.0] * 99 + [None], width=10) == "▁▁▁▁▁▁▁▁▁!"
-
-
-def test_by_player_sums_the_losses_of_each_player() -> None:
-    values = {"critic/hinge": 1.0, "critic/r1": 0.5, "generator/hinge": None}
-    measured = {"figure/frechet": 2.0, "figure/kid": 0.5, "gauge/augment": 0.1}
-    assert by_player(values | measured) == {"critic": 1.5, "generator": None, "frechet": 2.0, "kid": 0.5}

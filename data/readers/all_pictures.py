@@ -15,7 +15,7 @@ from models.spec.data import Images
 
 
 @dataclass(frozen=True, eq=False)
-class Whole:
+class AllPictures:
     """All pictures of a training split, uint8 [N, side, side, channels], their classes, and the typical distance."""
 
     pictures: Pixels
@@ -23,39 +23,40 @@ class Whole:
     typical: float | None
 
 
-_newest: dict[tuple[Any, ...], Whole] = {}
-"""the dataset that was searched last: a person looks at several samples of one model"""
+_newest: dict[tuple[Any, ...], AllPictures] = {}
+"""the dataset that was searched last, by name, side and channels: a person looks at several samples of one model"""
 
 
 def search(spec: Images, query: Pixels, n: int, root: Path | None, downloads: Path) -> tuple[Pixels, dict[str, Any]]:
-    """Return the `n` nearest pictures uint8 [n, side, side, channels] with `rows`, `distances`, `labels`, `typical`,
-    `searched`.
+    """Return the `n` nearest pictures, uint8 [n, side, side, channels], and facts about them.
 
+    The facts are `rows`, `distances` and `labels` of these pictures, the `typical` distance, and `searched`, a number.
     `query` is uint8 [side, side, channels]. `root` and `downloads` are the folders of files. Raises Refused with the
     code MISSING.
     """
     try:
-        whole = _whole(spec, root, downloads)
+        dataset = _read(spec, root, downloads)
     except DatasetMissing as error:
         raise Refused(str(error), MISSING, "") from error
-    found = nearest(whole.pictures, query[None], n)
+    found = nearest(dataset.pictures, query[None], n)
     rows = found.rows[0].tolist()
-    return whole.pictures[rows], {
+    return dataset.pictures[rows], {
         "rows": rows,
         "distances": found.distances[0].tolist(),
-        "labels": [whole.labels[row] for row in rows],
-        "typical": whole.typical,
-        "searched": len(whole.pictures),
+        "labels": [dataset.labels[row] for row in rows],
+        "typical": dataset.typical,
+        "searched": len(dataset.pictures),
     }
 
 
-def _whole(spec: Images, root: Path | None, downloads: Path) -> Whole:
+def _read(spec: Images, root: Path | None, downloads: Path) -> AllPictures:
     key = spec.dataset, spec.side, spec.channels
     if key not in _newest:
+        # Free the memory of the old one first: the process has room for one.
         _newest.clear()
         labels, picture = source(spec.dataset, root, downloads)
         pictures = np.empty((len(labels), spec.side, spec.side, spec.channels), np.uint8)
         for row in range(len(labels)):
             pictures[row] = resized(picture(row), spec.side, spec.channels)
-        _newest[key] = Whole(pictures, np.asarray(labels).tolist(), typical_distance(pictures))
+        _newest[key] = AllPictures(pictures, np.asarray(labels).tolist(), typical_distance(pictures))
     return _newest[key]

@@ -7,14 +7,10 @@ from starlette.types import Scope
 from app.api.headers import SAFE_METHODS
 from app.services.links import Shared
 
-NEEDED_BY_PAGES = ("/version",)
 
-
-def is_shared(scope: Scope, shared: Shared) -> bool:
-    """Return whether the request reads only what the link shows, or answers a round of "spot the fake"."""
+def allows(shared: Shared, scope: Scope) -> bool:
+    """Return whether the request reads only what the link shows, or sends a judgement of its model."""
     path: str = scope["path"]
-    if path in NEEDED_BY_PAGES:
-        return True
     if shared.link.kind == "model":
         return _is_of_model(scope, shared)
     if scope["method"] not in SAFE_METHODS:
