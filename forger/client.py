@@ -350,18 +350,26 @@ class Forger:
         return self._connection.read(Version, "/models", "POST", json=body)
 
     def import_model(
-        self, path: str | Path, name: str, *, licence: str | None = None, source: str | None = None
+        self,
+        path: str | Path,
+        name: str,
+        *,
+        b2a: str | Path | None = None,
+        licence: str | None = None,
+        source: str | None = None,
     ) -> Version:
         """Import a file of weights as the next version of `name`, and learn from its card what it takes and gives.
 
         The file is an export of Forger, or a generator's state dict (safetensors or .pth) of CycleGAN, pix2pix or
-        PyTorch's DCGAN example. `licence` and `source`, the licence of the weights and where they are from, are kept.
+        PyTorch's DCGAN example. `b2a` is CycleGAN's generator of the way back. `licence` and `source`, the licence of
+        the weights and where they are from, are kept.
 
-        >>> forger.import_model("latest_net_G_A.pth", "horse2zebra", licence="BSD")
+        >>> forger.import_model("latest_net_G_A.pth", "horse2zebra", b2a="latest_net_G_B.pth", licence="BSD")
         """
-        sent = _without_none(name=name, licence=licence, source=source)
-        with Path(path).open("rb") as file:
-            form = {"files": {"file": (Path(path).name, file)}, "data": sent}
+        sent, paths = _without_none(name=name, licence=licence, source=source), _without_none(file=path, b2a=b2a)
+        with ExitStack() as opened:
+            files = {part: (Path(one).name, opened.enter_context(Path(one).open("rb"))) for part, one in paths.items()}
+            form = {"files": files, "data": sent}
             return self._connection.read(Version, "/models/import", "POST", timeout=UPLOAD_TIMEOUT, **form)
 
     def delete_model(self, reference: str) -> None:

@@ -109,11 +109,12 @@ class LoadedModel:
             self.recipe.upscaling,
             self.recipe.fills_holes,
             self.recipe.receptive_radius,
+            self.recipe.shape[0],
         )
 
     def _with_hole(self, image: Array) -> Array:
         game = self.recipe.game
-        if isinstance(game, Paired) and self.recipe.fills_holes and image.shape[2] == self.recipe.shape[0]:
+        if isinstance(game, Paired) and self.recipe.fills_holes and image.shape[2] == self.recipe.source_channels:
             return _append_training_hole(image, game)
         return image
 

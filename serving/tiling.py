@@ -45,6 +45,8 @@ class Translator:
     factor: int = 1
     fills: bool = False
     receptive_radius: int = 0
+    channels: int | None = None
+    """channels of its output; None: those of its input without the hole"""
 
 
 def tile_side(recipe: Recipe) -> int:
@@ -94,7 +96,8 @@ def _translate_tiles(
     """Translate one row of tiles after another; memory holds the input, the output and one row of tiles."""
     height, width, factor = image.shape[0], image.shape[1], translator.factor
     rows, columns = (_reflected_indices(side, translator.side_multiple) for side in (height, width))
-    output = np.empty((factor * height, factor * width, image.shape[2] - translator.fills), np.uint8)
+    channels = translator.channels or image.shape[2] - translator.fills
+    output = np.empty((factor * height, factor * width, channels), np.uint8)
     for vertical in _windows(len(rows), translator, tile):
         band = np.empty((factor * len(rows[vertical.shown]), *output.shape[1:]), np.uint8)
         for horizontal in _windows(len(columns), translator, tile):

@@ -82,14 +82,22 @@ def import_(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="An export of Forger, or a state dict: safetensors or .pth.")],
     name: Annotated[str, typer.Option(help="Name of the model.", autocompletion=complete.models)],
-    licence: Annotated[str | None, typer.Option(help="Licence of the weights, which is kept on the card.")] = None,
-    source: Annotated[str | None, typer.Option(help="Where the weights are from, which is kept on the card.")] = None,
+    b2a: Annotated[Path | None, typer.Option(help="The generator of the way back: CycleGAN's net_G_B.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights, or unknown; kept on the card.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where they are from, or unknown; kept on the card.")] = None,
 ) -> None:
-    """Import weights: `forger models import latest_net_G_A.pth --name horse2zebra`."""
-    if not file.is_file():
-        raise Refusal(f"{file} is no file: name a safetensors file or a .pth with a generator's weights.")
+    """Import weights: `forger models import G.pth --name horse2zebra --licence BSD-2-Clause --source github.com/x`."""
+    for each in (file, *([b2a] if b2a else [])):
+        if not each.is_file():
+            raise Refusal(f"{each} is no file: name a safetensors file or a .pth with a generator's weights.")
+    missing = [option for option, value in (("--licence", licence), ("--source", source)) if not value]
+    if missing:
+        raise Refusal(
+            f"Add {' and '.join(missing)}: under which licence the weights are, and where they are from. Both are kept "
+            "on the card, for all who use the model; write unknown for what you do not know."
+        )
     forger = common.client(ctx)
-    version = forger.import_model(file, name, licence=licence, source=source)
+    version = forger.import_model(file, name, b2a=b2a, licence=licence, source=source)
     typer.echo(f"{version.model} is imported at {forger.url}, from the layout {version.card['imported']['layout']}.")
     for note in version.card["imported"]["notes"]:
         typer.echo(note)

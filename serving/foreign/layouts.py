@@ -14,12 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.errors import Refused
-from models.spec.data import Images, Paired
+from models.spec.data import Images, Paired, Unpaired
 from models.spec.datasets import UNKNOWN_DATASET
 from models.spec.games import Paired as PairedGame
+from models.spec.games import Unpaired as UnpairedGame
 from models.spec.nets import DcganGenerator, ResnetGenerator, UnetGenerator
 from models.spec.presets.dcgan import dcgan
-from models.spec.presets.translation import pix2pix
+from models.spec.presets.translation import cyclegan, pix2pix
 from models.spec.recipe import Recipe
 from models.spec.training import Latent
 
@@ -92,6 +93,27 @@ class Plan:
         return {f"{layer.norm}.{name}" for layer in self.convolutions if layer.norm for name in names}
 
 
+def both_ways(a2b: Plan, b2a: Plan) -> Recipe:
+    """Return the recipe of a translator both ways. Raises Refused, which points at the second file, if they differ."""
+    first, second = a2b.recipe, b2a.recipe
+    if not isinstance(first.generator, ResnetGenerator) or not isinstance(second.generator, ResnetGenerator):
+        sentence = f"Only CycleGAN's generators make a model that translates both ways, and these are {a2b.layout}"
+        raise Refused(f"{sentence} and {b2a.layout}: import each by itself.", CODE, "/b2a")
+    if first.input_channels != first.shape[0]:
+        sentence = (
+            f"It makes {first.shape[0]} channels of {first.input_channels}, and a model that translates both ways"
+        )
+        raise Refused(f"{sentence} has as many on both sides: import each file by itself.", CODE, "/b2a")
+    facts = [{"channels": each.shape[0], "channels of its input": each.input_channels,
+              **each.generator.model_dump()} for each in (first, second)]  # fmt: skip
+    for name, fact in facts[0].items():
+        if facts[1][name] != fact:
+            sentence = f"The two generators differ: {name} is {fact} in `file` and {facts[1][name]} in `b2a`."
+            raise Refused(f"{sentence} Import each by itself.", CODE, "/b2a")
+    data = _checked(Unpaired, dataset=UNKNOWN_DATASET, side=first.shape[1], channels=first.shape[0])
+    return _recipe(data, cyclegan(data) | {"game": UnpairedGame(), "generator": first.generator})
+
+
 def unwrapped(keys: Iterable[str]) -> dict[str, str]:
     """Return by each key its name without the prefixes that wrappers put before all keys."""
     names = {key: key for key in keys}
@@ -141,15 +163,16 @@ def _refuse_forks(shapes: Shapes) -> None:
 
 
 def _resnet(shapes: Shapes) -> Plan:
-    width, channels = _of(shapes, "model.1.weight", 4)[:2]
+    width, before = _of(shapes, "model.1.weight", 4)[:2]
     found = {int(match[1]) for key in shapes if (match := _BLOCK.match(key))}
     blocks = max(found, default=9) - 9
     dropout = len(shapes.get("model.10.conv_block.6.weight", ())) == 4
     batch = "model.2.weight" in shapes
-    fields = {"width": width, "blocks": blocks, "norm": "none" if batch else "instance"}
-    recipe = _translator(ResnetGenerator, fields, 256 if blocks > 6 else 128, channels)
     last = 10 + blocks
     _refuse_resized(shapes, last, width)
+    after = _of(shapes, f"model.{last + 7}.weight", 4)[0]
+    fields = {"width": width, "blocks": blocks, "norm": "none" if batch else "instance"}
+    recipe = _translator(ResnetGenerator, fields, 256 if blocks > 6 else 128, before, after)
     second = 6 if dropout else 5
 
     def layer(theirs: str, shape: Shape, *, ours: str = "", norm: str, transposed: bool = False) -> Convolution:
@@ -157,7 +180,7 @@ def _resnet(shapes: Shapes) -> Plan:
 
     w = width
     layers = [
-        layer("model.1", (w, channels, 7, 7), norm="model.2"),
+        layer("model.1", (w, before, 7, 7), norm="model.2"),
         layer("model.4", (2 * w, w, 3, 3), norm="model.5"),
         layer("model.7", (4 * w, 2 * w, 3, 3), norm="model.8"),
     ]
@@ -171,9 +194,8 @@ def _resnet(shapes: Shapes) -> Plan:
     layers += [
         layer(f"model.{last}", (4 * w, 2 * w, 3, 3), norm=f"model.{last + 1}", transposed=True),
         layer(f"model.{last + 3}", (2 * w, w, 3, 3), norm=f"model.{last + 4}", transposed=True),
-        Convolution(f"model.{last + 7}", f"model.{last + 7}", (channels, w, 7, 7), bias=True),
+        Convolution(f"model.{last + 7}", f"model.{last + 7}", (after, w, 7, 7), bias=True),
     ]
-    _require_equal_channels(shapes, f"model.{last + 7}.weight", 0, channels)
     return Plan("cyclegan_resnet", recipe, batch, tuple(layers), (_RUNNING,) if batch else ())
 
 
@@ -198,31 +220,31 @@ def _unet(shapes: Shapes) -> Plan:
                 f"'{prefixes[-1]}' is level {len(prefixes)} of the U-Net: Forger's have at most {MAX_DEPTH}."
             )
     depth, inner = len(prefixes), prefixes[-1]
-    width, channels = _of(shapes, "model.model.0.weight", 4)[:2]
+    width, before = _of(shapes, "model.model.0.weight", 4)[:2]
+    after = _of(shapes, "model.model.3.weight", 4)[1]
     batch = f"{inner}4.weight" in shapes
     widths = [width * min(2**level, 8) for level in range(depth)]
-    layers = [Convolution("model.model.0", "down.0.0", (width, channels, 4, 4), bias=not batch)]
+    layers = [Convolution("model.model.0", "down.0.0", (width, before, 4, 4), bias=not batch)]
     for level, prefix in enumerate(prefixes[1:], 1):
         innermost = level == depth - 1
         up, norm = (3, 4) if innermost else (5, 6)
         number = depth - 1 - level
-        below, before = widths[level], widths[level - 1]
+        narrow, wide = widths[level - 1], widths[level]
         layers += [
             Convolution(
-                f"{prefix}1", f"down.{level}.1", (below, before, 4, 4), bias=not batch,
+                f"{prefix}1", f"down.{level}.1", (wide, narrow, 4, 4), bias=not batch,
                 norm=None if innermost else f"{prefix}2", our_norm=f"down.{level}.2",
             ),
             Convolution(
-                f"{prefix}{up}", f"up.{number}.1", (below * (1 if innermost else 2), before, 4, 4), transposed=True,
+                f"{prefix}{up}", f"up.{number}.1", (wide * (1 if innermost else 2), narrow, 4, 4), transposed=True,
                 bias=not batch, norm=f"{prefix}{norm}", our_norm=f"up.{number}.2", swapped=not innermost,
             ),
         ]  # fmt: skip
     layers.append(
-        Convolution("model.model.3", "paint.1", (2 * width, channels, 4, 4), transposed=True, bias=True, swapped=True)
+        Convolution("model.model.3", "paint.1", (2 * width, after, 4, 4), transposed=True, bias=True, swapped=True)
     )
-    _require_equal_channels(shapes, "model.model.3.weight", 1, channels)
     fields = {"width": width, "depth": depth, "norm": "batch" if batch else "instance"}
-    recipe = _translator(UnetGenerator, fields, max(32, 2**depth), channels)
+    recipe = _translator(UnetGenerator, fields, max(32, 2**depth), before, after)
     return Plan("pix2pix_unet", recipe, batch, tuple(layers), (_RUNNING,) if batch else ())
 
 
@@ -249,14 +271,19 @@ def _dcgan(shapes: Shapes) -> Plan:
     return Plan("dcgan", _recipe(data, dcgan(data) | changes), True, tuple(layers))
 
 
-def _translator(kind: Any, fields: Mapping[str, Any], side: int, channels: int) -> Recipe:
-    """Return the recipe of a translator one way, with pix2pix's settings where the file says nothing."""
-    _require_picture(channels)
-    data = _checked(Paired, dataset=UNKNOWN_DATASET, side=side, channels=channels)
+def _translator(kind: Any, fields: Mapping[str, Any], side: int, before: int, after: int) -> Recipe:
+    """Return the recipe of a translator one way, with pix2pix's settings where the file says nothing.
+
+    Its pictures have `before` channels, and those that it makes have `after`.
+    """
+    for channels in (before, after):
+        _require_picture(channels)
+    different = {"input_channels": before} if before != after else {}
+    data = _checked(Paired, dataset=UNKNOWN_DATASET, side=side, channels=after, **different)
     return _recipe(data, pix2pix(data) | {"game": PairedGame(), "generator": _checked(kind, **fields)})
 
 
-def _recipe(data: Images | Paired, fields: Mapping[str, Any]) -> Recipe:
+def _recipe(data: Images | Paired | Unpaired, fields: Mapping[str, Any]) -> Recipe:
     intervals = {"checkpoint_every": 1, "report_every": 1}
     recipe: Recipe = _checked(Recipe, **{**fields, "seed": 0, "data": data, "precision": "fp32", **intervals})
     return recipe
@@ -279,15 +306,6 @@ def _of(shapes: Shapes, key: str, dimensions: int) -> Shape:
     if len(shape) != dimensions or not min(shape):
         raise _refused(f"'{key}' has the shape {list(shape)}: a convolution has {dimensions} sizes above 0.")
     return shape
-
-
-def _require_equal_channels(shapes: Shapes, key: str, dimension: int, channels: int) -> None:
-    after = _of(shapes, key, 4)[dimension]
-    if after != channels:
-        raise _refused(
-            f"'{key}' makes {after} channels from {channels}: Forger serves translators whose input and output have "
-            "equally many."
-        )
 
 
 def _require_picture(channels: int) -> None:

@@ -1,4 +1,4 @@
-"""What a sandbox's child does with a file of weights that somebody sent: read it, convert it, try it.
+"""Read a file of weights that somebody sent, convert it and try it, in a child of the sandbox.
 
 The service names these functions and never imports this module, which needs torch.
 """
@@ -9,8 +9,10 @@ import re
 import resource
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +24,7 @@ from models.spec.estimates.generator_sizes import generator_size
 from models.spec.recipe import Recipe
 from models.spec.training import MAX_STEPS
 from models.spec.upgrade import read_recipe
-from serving.foreign.layouts import recognise
+from serving.foreign.layouts import Plan, both_ways, recognise
 from serving.foreign.weights import (
     Weights,
     converted,
@@ -36,12 +38,13 @@ from serving.foreign.weights import (
 from serving.loaded import Item, LoadedModel
 from serving.tiling import tile_side
 
+P, T = ParamSpec("P"), TypeVar("T")
 PIECE_BYTES = 16 << 20
 TRIED_SIDE = 256
 """side in pixels of the picture that a translator makes when it is tried"""
 CODE = "unusable_export"
-_converted: dict[str, bytes] = {}
-"""by path, the export that `accept` made, until the service has fetched its pieces"""
+_converted: list[bytes] = []
+"""the export that `accept` made, until the service has fetched its pieces"""
 # Opened before the child is confined, and read after that.
 _STATUS = os.open("/proc/self/status", os.O_RDONLY) if sys.platform == "linux" else None
 
@@ -51,34 +54,59 @@ with torch.inference_mode():
     torch.nn.Conv2d(1, 4, 3)(torch.zeros(1, 1, 8, 8))
 
 
-def accept(path: Path, max_parameters: int) -> dict[str, Any]:
+def accept(path: Path, b2a: Path | None, max_parameters: int) -> dict[str, Any]:
     """Read a file of weights. Return `layout`, `recipe`, `step`, `parameters`, `notes`, and `converted_bytes`.
 
     The latter are those of the export that it became, 0 if the file is an export of ours, which is kept as it is.
-    Raises Refused.
+    `b2a` is the file of the way back, if there is one. Raises Refused.
     """
     _converted.clear()
     own = read_metadata(path).get(METADATA_KEY) if is_safetensors(path) else None
     if own is not None:
+        if b2a is not None:
+            raise Refused("An export of Forger holds both ways already: leave b2a out.", CODE, "/b2a")
         recipe, step = _own(own)
-        weights = read_weights(path)
+        weights, _ = read_weights(path)
         _require_few(weights, max_parameters)
         require_export(recipe, weights)
         return _facts("forger", recipe, step)
-    weights = read_weights(path)
+    plan, ours = _foreign(path, max_parameters)
+    recipe, notes = plan.recipe, plan.notes
+    if b2a is not None:
+        back, theirs = _at("/b2a", _foreign, b2a, max_parameters)
+        recipe, notes = both_ways(plan, back), tuple(dict.fromkeys((*plan.notes, *back.notes)))
+        ours = {
+            f"{way}.{key}": tensor for way, part in (("a2b", ours), ("b2a", theirs)) for key, tensor in part.items()
+        }
+        _require_few(ours, max_parameters)
+    _converted.append(export_bytes(recipe, 0, ours))
+    return _facts(plan.layout, recipe, 0) | {"notes": list(notes), "converted_bytes": len(_converted[0])}
+
+
+def piece(offset: int) -> bytes:
+    """Return up to PIECE_BYTES of the export that `accept` made of the file."""
+    return _converted[0][offset : offset + PIECE_BYTES]
+
+
+def _foreign(path: Path, max_parameters: int) -> tuple[Plan, Weights]:
+    """Return the plan of a foreign file, and the state dict of its generator. Raises Refused."""
+    weights, holder = read_weights(path)
     _require_few(weights, max_parameters)
     plan = recognise({key: tuple(tensor.shape) for key, tensor in weights.items()})
     require_finite(weights)
     ours = converted(plan, weights)
     require_finite(ours)
-    _converted[str(path)] = export_bytes(plan.recipe, 0, ours)
-    facts = _facts(plan.layout, plan.recipe, 0)
-    return facts | {"notes": list(plan.notes), "converted_bytes": len(_converted[str(path)])}
+    if holder is not None:
+        plan = replace(plan, notes=(f"The weights are those that the file holds under '{holder}'.", *plan.notes))
+    return plan, ours
 
 
-def piece(path: Path, offset: int) -> bytes:
-    """Return up to PIECE_BYTES of the export that `accept` made of the file."""
-    return _converted[str(path)][offset : offset + PIECE_BYTES]
+def _at(pointer: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return `work(...)`; its refusal points at the part of the form where the file is."""
+    try:
+        return work(*args, **kwargs)
+    except Refused as error:
+        raise type(error)(error.detail, error.code, pointer) from error
 
 
 def trial(path: Path) -> dict[str, Any] | None:
@@ -134,7 +162,7 @@ def _facts(layout: str, recipe: Recipe, step: int) -> dict[str, Any]:
 
 def _picture(recipe: Recipe, side: int) -> "np.ndarray[Any, Any]":
     """Return a picture uint8 [side, side, channels] from a fixed seed; of one that fills holes, with a hole."""
-    image = np.random.default_rng(0).integers(0, 256, (side, side, recipe.shape[0]), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (side, side, recipe.source_channels), np.uint8)
     if not recipe.fills_holes:
         return image
     hole = np.zeros((side, side, 1), np.uint8)

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,6 +18,8 @@ from serving.foreign.layouts import COUNTER, STATISTICS, Convolution, Plan, requ
 Weights = dict[str, Tensor]
 CODE = "unreadable_weights"
 BATCH_NORM_EPS = 1e-5
+HOLDERS = ("params_ema", "params", "state_dict", "netG", "model")
+"""keys under which training checkpoints hold the generator's state dict; an average of weights comes first"""
 _FORBIDDEN = re.compile(r"(?:GLOBAL|Unsupported class|Unsupported global:?)\s+(?:GLOBAL\s+)?([\w.]+)")
 
 
@@ -40,11 +43,14 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise Refused(f"The safetensors file cannot be read: {error}", CODE) from error
 
 
-def read_weights(path: Path) -> Weights:
-    """Return the tensors of a safetensors file or a .pth by key, without wrappers' prefixes. Raises Refused."""
-    weights = _read_safetensors(path) if is_safetensors(path) else _read_pth(path)
+def read_weights(path: Path) -> tuple[Weights, str | None]:
+    """Return the tensors of a safetensors file or a .pth by key, without wrappers' prefixes, and their holder.
+
+    The holder is the key of a training checkpoint that holds them; None if the file holds nothing else. Raises Refused.
+    """
+    weights, holder = (_read_safetensors(path), None) if is_safetensors(path) else _read_pth(path)
     _require_plausible(weights, path.stat().st_size)
-    return {name: weights[key] for key, name in unwrapped(weights).items()}
+    return {name: weights[key] for key, name in unwrapped(weights).items()}, holder
 
 
 def require_finite(weights: Weights) -> None:
@@ -115,7 +121,7 @@ def _read_safetensors(path: Path) -> Weights:
         return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
 
 
-def _read_pth(path: Path) -> Weights:
+def _read_pth(path: Path) -> tuple[Weights, str | None]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
@@ -124,11 +130,13 @@ def _read_pth(path: Path) -> Weights:
         raise Refused(_why_unread(error), CODE) from error
     if not isinstance(loaded, dict):
         raise Refused(f"The file holds a {type(loaded).__name__}. {_SAVE_HINT}", CODE)
-    for key, value in loaded.items():
+    holder = next((key for key in HOLDERS if isinstance(loaded.get(key), Mapping)), None)
+    weights = dict(loaded if holder is None else loaded[holder])
+    for key, value in weights.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
             held = f"'{str(key)[:80]}' is a {type(value).__name__} and no tensor"
-            raise Refused(f"This is no bare state dict: {held}. {_SAVE_HINT}", CODE)
-    return dict(loaded)
+            raise Refused(f"This is no state dict of one generator: {held}. {_SAVE_HINT}", CODE)
+    return weights, holder
 
 
 _SAVE_HINT = "Save the generator's weights alone: torch.save(generator.state_dict(), 'generator.pth')."

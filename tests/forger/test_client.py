@@ -264,8 +264,8 @@ def test_export_is_saved_and_imported_again(forger: Forger, trained: Job, tmp_pa
     card = version.card["imported"]
     assert (version.model, card["layout"], card["licence"], card["source"]) == ("copied@1", "forger", "MIT", "our own")
     assert version.export_sha256 == export.sha256
-    copied, own = (forger.sample(7, seed=1, model=model) for model in ("copied", trained.wait().model))
-    assert copied.image().tobytes() == own.image().tobytes()
+    copied, trained_here = (forger.sample(7, seed=1, model=model) for model in ("copied", trained.wait().model))
+    assert copied.image().tobytes() == trained_here.image().tobytes()
     forger.delete_model("copied")
     (tmp_path / "text.pth").write_text("no weights")
     with pytest.raises(ForgerProblem) as refused:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from data.errors import Refused
-from models.build import build_generator
-from models.export import export_bytes, load_generator, write_export
+from models.build import build_generator, count_parameters
+from models.export import export_bytes, write_export
 from models.spec.families import FAMILIES
 from models.spec.resolve import resolve
+from models.spec.upgrade import read_recipe
 from serving.foreign import tasks
 from tests.support.foreign_networks import (
     CycleganResnet,
@@ -22,106 +23,98 @@ from tests.support.foreign_networks import (
     save_safetensors,
     trained,
 )
-
-MOST = 10**9
-MAX_DIFFERENCE = 1e-5
-RESNETS: dict[str, Callable[[], CycleganResnet]] = {
-    "9 blocks": lambda: CycleganResnet(),
-    "6 blocks": lambda: CycleganResnet(blocks=6),
-    "grey, wider": lambda: CycleganResnet(width=12, blocks=6, channels=1),
-    "dropout": lambda: CycleganResnet(dropout=True),
-    "batch norm": lambda: CycleganResnet(norm="batch"),
-    "batch norm and dropout": lambda: CycleganResnet(blocks=6, norm="batch", dropout=True),
-}
-UNETS: dict[str, Callable[[], Pix2pixUnet]] = {
-    "256": lambda: Pix2pixUnet(),
-    "128": lambda: Pix2pixUnet(depth=7),
-    "256, instance norm": lambda: Pix2pixUnet(norm="instance"),
-    "128, instance norm, grey": lambda: Pix2pixUnet(depth=7, norm="instance", channels=1),
-    "256, old instance norm": lambda: Pix2pixUnet(norm="old_instance"),
-}
+from tests.support.import_layouts import LAYOUTS, MAX_DIFFERENCE, MAX_PARAMETERS, imported, parity
 
 
-def imported(path: Path) -> nn.Module:
-    """Return the generator that a file becomes, through the bytes that the service stores."""
-    facts = tasks.accept(path, MOST)
-    out = path.with_suffix(".forger")
-    pieces = range(0, facts["converted_bytes"], tasks.PIECE_BYTES)
-    out.write_bytes(b"".join(tasks.piece(path, offset) for offset in pieces))
-    _, step, generator = load_generator(out)
-    assert step == 0
-    return generator
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_imported_network_makes_the_pictures_of_its_own_project(name: str, tmp_path: Path) -> None:
+    tried = parity(LAYOUTS[name], 8, tmp_path)
+    assert tried.contrast > 0.05, "The pictures must have contrast, or a wrong network would pass."
+    assert tried.difference <= MAX_DIFFERENCE
 
 
-def difference(first: Tensor, second: Tensor) -> float:
-    assert first.std() > 0.05, "The pictures must have contrast, or a wrong network would pass."
-    return float((first - second).abs().max())
-
-
-@torch.no_grad()
-def require_equal_pictures(network: nn.Module, generator: nn.Module, side: int, channels: int = 3) -> None:
-    x = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(3)) * 2 - 1
-    assert difference(network(x.clone()), generator(x)) <= MAX_DIFFERENCE
-
-
-@pytest.mark.parametrize("name", RESNETS)
-def test_cyclegan_generator_translates_as_in_its_own_project(name: str, tmp_path: Path) -> None:
-    network = trained(RESNETS[name]())
-    path = save_pth(network.state_dict(), tmp_path / "latest_net_G_A.pth")
-    require_equal_pictures(network, imported(path), 64, 1 if "grey" in name else 3)
-
-
-@pytest.mark.parametrize("name", UNETS)
-def test_unet_translates_as_in_its_own_project(name: str, tmp_path: Path) -> None:
-    network = trained(UNETS[name]())
-    if "old" in name:
-        for module in network.modules():
-            if isinstance(module, nn.InstanceNorm2d):
-                module.train()  # as its project runs it: with the statistics of the picture
-    path = save_pth(network.state_dict(), tmp_path / "latest_net_G.pth")
-    require_equal_pictures(network, imported(path), 128 if "128" in name else 256, 1 if "grey" in name else 3)
-
-
-@pytest.mark.parametrize(("channels", "layers", "latent"), [(3, 5, 100), (1, 4, 64)])
-@torch.no_grad()
-def test_dcgan_example_draws_as_in_its_own_project(channels: int, layers: int, latent: int, tmp_path: Path) -> None:
-    network = trained(DcganExample(latent, 8, channels, layers))
-    path = save_pth(network.state_dict(), tmp_path / "netG_epoch_24.pth")
-    z = torch.randn(4, latent, generator=torch.Generator().manual_seed(3))
-    assert difference(network(z[:, :, None, None]), imported(path)(z)) <= MAX_DIFFERENCE
-
-
-def test_old_running_statistics_of_instance_norm_are_dropped(tmp_path: Path) -> None:
+def test_old_running_statistics_of_instance_norm_change_no_picture(tmp_path: Path) -> None:
     old = trained(CycleganResnet(norm="old_instance"))
     assert "model.2.running_mean" in old.state_dict()
-    new = CycleganResnet().eval()
-    new.load_state_dict({key: value for key, value in old.state_dict().items() if key in new.state_dict()})
-    path = save_pth(old.state_dict(), tmp_path / "horse2zebra.pth")
-    require_equal_pictures(new, imported(path), 64)
-
-
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
-def test_prefixes_of_wrappers_are_stripped(prefix: str, tmp_path: Path) -> None:
-    network = trained(CycleganResnet(blocks=6))
-    weights = {prefix + key: value for key, value in network.state_dict().items()}
-    require_equal_pictures(network, imported(save_pth(weights, tmp_path / "net_G.pth")), 64)
-
-
-@pytest.mark.parametrize("build", [RESNETS["9 blocks"], UNETS["128"], DcganExample])
-def test_safetensors_file_becomes_the_same_export(build: Callable[[], nn.Module], tmp_path: Path) -> None:
-    weights = trained(build()).state_dict()
-    files = [save_pth(weights, tmp_path / "a.pth"), save_safetensors(weights, tmp_path / "a.safetensors")]
-    exports = []
-    for path in files:
-        tasks.accept(path, MOST)
-        exports.append(tasks.piece(path, 0))
+    without = {key: value for key, value in old.state_dict().items() if "running" not in key and "num_b" not in key}
+    exports = [_export(save_pth(weights, tmp_path / "x.pth")) for weights in (old.state_dict(), without)]
     assert exports[0] == exports[1]
 
 
+@pytest.mark.parametrize("build", [CycleganResnet, Pix2pixUnet, DcganExample])
+def test_safetensors_file_becomes_the_same_export_as_a_pth(build: Callable[[], nn.Module], tmp_path: Path) -> None:
+    weights = trained(build()).state_dict()
+    files = [save_pth(weights, tmp_path / "a.pth"), save_safetensors(weights, tmp_path / "a.safetensors")]
+    assert _export(files[0]) == _export(files[1])
+
+
+@torch.no_grad()
 def test_half_precision_is_served_in_fp32(tmp_path: Path) -> None:
     network = trained(CycleganResnet(blocks=6)).half()
-    generator = imported(save_pth(network.state_dict(), tmp_path / "half.pth"))
-    require_equal_pictures(network.float(), generator, 64)
+    generator, _ = imported(save_pth(network.state_dict(), tmp_path / "half.pth"))
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    assert {weight.dtype for weight in generator.parameters()} == {torch.float32}
+    assert float((network.float()(x) - generator(x)).abs().max()) <= MAX_DIFFERENCE
+
+
+@pytest.mark.parametrize("holder", ["params_ema", "params", "state_dict", "netG", "model"])
+def test_notes_name_the_part_of_a_checkpoint_that_was_read(holder: str, tmp_path: Path) -> None:
+    path = save_pth({holder: CycleganResnet(blocks=6).state_dict(), "epoch": 3}, tmp_path / "x.pth")
+    assert f"under '{holder}'" in tasks.accept(path, None, MAX_PARAMETERS)["notes"][0]
+
+
+@torch.no_grad()
+def test_two_files_of_cyclegan_become_one_model_of_both_ways(tmp_path: Path) -> None:
+    networks = {way: trained(CycleganResnet(blocks=6), seed) for seed, way in ((1, "a2b"), (2, "b2a"))}
+    paths = [save_pth(network.state_dict(), tmp_path / f"{way}.pth") for way, network in networks.items()]
+    generator, facts = imported(*paths)
+    recipe = read_recipe(facts["recipe"])
+    assert (recipe.game.kind, facts["parameters"]) == ("unpaired", 2 * count_parameters(networks["a2b"]))
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    assert isinstance(generator, nn.ModuleDict)
+    for way, network in networks.items():
+        assert float((network(x) - generator[way](x)).abs().max()) <= MAX_DIFFERENCE
+
+
+WAYS_BACK: dict[str, tuple[nn.Module, nn.Module, str]] = {
+    "other blocks": (CycleganResnet(blocks=6), CycleganResnet(blocks=9), "blocks is 6 in `file` and 9 in `b2a`"),
+    "other channels": (
+        CycleganResnet(channels=3),
+        CycleganResnet(channels=1),
+        "channels is 3 in `file` and 1 in `b2a`",
+    ),
+    "channels that change": (
+        CycleganResnet(channels=1, output_channels=3),
+        CycleganResnet(channels=3, output_channels=1),
+        "It makes 3 channels of 1",
+    ),
+    "a U-Net": (CycleganResnet(), Pix2pixUnet(), "these are cyclegan_resnet and pix2pix_unet"),
+    "a discriminator": (CycleganResnet(), nn.ModuleDict({"main": nn.Identity()}), "none at all"),
+}
+
+
+@pytest.mark.parametrize("name", WAYS_BACK)
+def test_way_back_of_another_layout_is_refused_at_its_part_of_the_form(name: str, tmp_path: Path) -> None:
+    *networks, sentence = WAYS_BACK[name]
+    paths = [save_pth(each.state_dict(), tmp_path / f"{number}.pth") for number, each in enumerate(networks)]
+    with pytest.raises(Refused) as refusal:
+        tasks.accept(*paths, MAX_PARAMETERS)
+    assert refusal.value.pointer == "/b2a"
+    assert sentence in refusal.value.detail
+
+
+def test_own_export_takes_no_way_back(tmp_path: Path) -> None:
+    path, recipe = tmp_path / "own.safetensors", resolve("dcgan", dataset="digits", seed=1)[1]
+    write_export(path, recipe, 0, build_generator(recipe))
+    with pytest.raises(Refused) as refusal:
+        tasks.accept(path, path, MAX_PARAMETERS)
+    assert refusal.value.pointer == "/b2a"
+
+
+def _export(path: Path) -> bytes:
+    """Return the first piece of the export that a file becomes."""
+    tasks.accept(path, None, MAX_PARAMETERS)
+    return tasks.piece(0)
 
 
 def _changed(change: Callable[[Weights], object], build: Callable[[], nn.Module] = CycleganResnet) -> Weights:
@@ -174,9 +167,9 @@ REFUSED: dict[str, tuple[Callable[[], Weights], str]] = {
     ),
     "other keys": (lambda: {"layer1.weight": torch.zeros(3, 4)}, "'layer1.weight' [3, 4]"),
     "nothing": (dict, "none at all"),
-    "unequal channels": (
-        lambda: _changed(lambda w: w.update({"model.26.weight": torch.zeros(1, 8, 7, 7)})),
-        "makes 1 channels from 3",
+    "four channels after three": (
+        lambda: _changed(lambda w: w.update({"model.26.weight": torch.zeros(4, 8, 7, 7)})),
+        "those of this network have 4",
     ),
     "four channels": (lambda: dict(CycleganResnet(channels=4).state_dict()), "those of this network have 4"),
     "too narrow": (lambda: dict(CycleganResnet(width=2).state_dict()), "Forger cannot build this network. width"),
@@ -204,7 +197,7 @@ REFUSED: dict[str, tuple[Callable[[], Weights], str]] = {
 def test_file_is_refused_with_the_key_and_shape_that_disagree(name: str, tmp_path: Path) -> None:
     make, sentence = REFUSED[name]
     with pytest.raises(Refused) as refusal:
-        tasks.accept(save_pth(make(), tmp_path / "x.pth"), MOST)
+        tasks.accept(save_pth(make(), tmp_path / "x.pth"), None, MAX_PARAMETERS)
     assert sentence in refusal.value.detail
 
 
@@ -219,7 +212,11 @@ UNREADABLE: dict[str, tuple[object, str]] = {
     "code": ({"model.1.weight": Payload()}, "more than weights (posix.system)"),
     "a whole module": (nn.Linear(2, 2), "more than weights (torch.nn.modules.linear.Linear)"),
     "a list": ([torch.zeros(3)], "holds a list"),
-    "a checkpoint with an optimiser": ({"state_dict": {}, "epoch": 3}, "'state_dict' is a dict and no tensor"),
+    "a dict of two levels": (
+        {"state_dict": {"generator": {"x": torch.zeros(3)}}},
+        "'generator' is a dict and no tensor",
+    ),
+    "a checkpoint under other keys": ({"generator_a": {}, "epoch": 3}, "'generator_a' is a dict and no tensor"),
     "keys that are numbers": ({3: torch.zeros(3)}, "'3' is a Tensor"),
 }
 
@@ -229,7 +226,7 @@ def test_file_that_is_no_bare_state_dict_is_refused(name: str, tmp_path: Path) -
     content, sentence = UNREADABLE[name]
     torch.save(content, tmp_path / "x.pth")
     with pytest.raises(Refused) as refusal:
-        tasks.accept(tmp_path / "x.pth", MOST)
+        tasks.accept(tmp_path / "x.pth", None, MAX_PARAMETERS)
     assert sentence in refusal.value.detail
     assert "state_dict()" in refusal.value.detail
 
@@ -240,7 +237,7 @@ def test_file_that_is_no_bare_state_dict_is_refused(name: str, tmp_path: Path) -
 def test_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(Refused, match="cannot be read"):
-        tasks.accept(tmp_path / "x", MOST)
+        tasks.accept(tmp_path / "x", None, MAX_PARAMETERS)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -248,7 +245,7 @@ def test_own_export_of_every_family_is_accepted(family: str, tmp_path: Path) -> 
     recipe = resolve(family, seed=1, budget={"steps": 3})[1]
     path = tmp_path / "own.safetensors"
     write_export(path, recipe, 3, build_generator(recipe))
-    facts = tasks.accept(path, MOST)
+    facts = tasks.accept(path, None, MAX_PARAMETERS)
     assert (facts["layout"], facts["step"], facts["converted_bytes"]) == ("forger", 3, 0)
     assert facts["recipe"] == recipe.model_dump(mode="json")
 
@@ -258,4 +255,4 @@ def test_header_that_names_a_far_larger_network_is_refused_before_it_is_built(tm
     path = tmp_path / "own.safetensors"
     path.write_bytes(export_bytes(recipe, 0, {"rise.0.weight": torch.zeros(3)}))
     with pytest.raises(Refused, match="and the file has 3"):
-        tasks.accept(path, MOST)
+        tasks.accept(path, None, MAX_PARAMETERS)

@@ -44,7 +44,13 @@ class CycleganResnet(nn.Module):
     """CycleGAN's generator: keys model.1, .4, .7, blocks from model.10, two transposed convolutions, one at the end."""
 
     def __init__(
-        self, width: int = 8, blocks: int = 9, norm: str = "instance", dropout: bool = False, channels: int = 3
+        self,
+        width: int = 8,
+        blocks: int = 9,
+        norm: str = "instance",
+        dropout: bool = False,
+        channels: int = 3,
+        output_channels: int | None = None,
     ) -> None:
         super().__init__()
         bias, w = norm != "batch", width
@@ -56,7 +62,7 @@ class CycleganResnet(nn.Module):
         for n in (4 * w, 2 * w):
             up = nn.ConvTranspose2d(n, n // 2, 3, stride=2, padding=1, output_padding=1, bias=bias)
             layers += [up, _norm(norm, n // 2), nn.ReLU(True)]
-        layers += [nn.ReflectionPad2d(3), nn.Conv2d(w, channels, 7), nn.Tanh()]
+        layers += [nn.ReflectionPad2d(3), nn.Conv2d(w, output_channels or channels, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,14 +73,17 @@ class CycleganResnet(nn.Module):
 class _Level(nn.Module):
     """One level of the U-Net; it changes its input in place, as the original does, before it is joined."""
 
-    def __init__(self, outer: int, inner: int, inside: nn.Module | None, norm: str, channels: int = 0) -> None:
+    def __init__(
+        self, outer: int, inner: int, inside: nn.Module | None, norm: str, output_channels: int | None = None
+    ) -> None:
         super().__init__()
-        self.outermost, bias = channels > 0, norm != "batch"
-        down = nn.Conv2d(channels or outer, inner, 4, stride=2, padding=1, bias=bias)
+        self.outermost, bias = output_channels is not None, norm != "batch"
+        down = nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias)
         wide = inner if inside is None else 2 * inner
         if self.outermost:
             assert inside is not None
-            up = nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1)
+            assert output_channels is not None
+            up = nn.ConvTranspose2d(wide, output_channels, 4, stride=2, padding=1)
             parts = [down, inside, nn.ReLU(True), up, nn.Tanh()]
         else:
             up = nn.ConvTranspose2d(wide, outer, 4, stride=2, padding=1, bias=bias)
@@ -92,13 +101,20 @@ class _Level(nn.Module):
 class Pix2pixUnet(nn.Module):
     """Pix2pix's generator: levels inside each other, model.model.0 and .3 outside, then model.model.1.model. ..."""
 
-    def __init__(self, width: int = 8, depth: int = 8, norm: str = "batch", channels: int = 3) -> None:
+    def __init__(
+        self,
+        width: int = 8,
+        depth: int = 8,
+        norm: str = "batch",
+        channels: int = 3,
+        output_channels: int | None = None,
+    ) -> None:
         super().__init__()
         widths = [width * min(2**level, 8) for level in range(depth)]
         level: nn.Module | None = None
         for number in range(depth - 1, 0, -1):
             level = _Level(widths[number - 1], widths[number], level, norm)
-        self.model = _Level(0, widths[0], level, norm, channels)
+        self.model = _Level(channels, widths[0], level, norm, output_channels or channels)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.model(x)

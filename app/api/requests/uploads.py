@@ -35,14 +35,15 @@ MIN_BYTES_FOR_PLACE = 1 << 20
 Fields = TypeVar("Fields", bound=BaseModel)
 
 
-def form_with_file(fields: type[BaseModel], file: str) -> dict[str, Any]:
+def form_with_file(fields: type[BaseModel], file: str, **others: str) -> dict[str, Any]:
     """Return the description of a form for OpenAPI. Its route reads the body itself: FastAPI would read it whole first.
 
-    `file` describes the part `file`.
+    `file` describes the part `file`, and `others` describe files that may be left out.
     """
     schema = fields.model_json_schema()
-    part = {"type": "string", "format": "binary", "description": file}
-    schema |= {"properties": {"file": part, **schema["properties"]}, "required": ["file", *schema["required"]]}
+    described = {"file": file, **others}.items()
+    parts = {name: {"type": "string", "format": "binary", "description": text} for name, text in described}
+    schema |= {"properties": {**parts, **schema["properties"]}, "required": ["file", *schema["required"]]}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
@@ -56,9 +57,11 @@ def validated_fields(adapter: TypeAdapter[Fields], fields: dict[str, str]) -> Fi
 
 @dataclass(frozen=True)
 class ReceivedFile:
-    """The file and the fields of a form; the file is deleted when the block around it ends."""
+    """The files and the fields of a form; the files are deleted when the block around it ends."""
 
     file: Path
+    others: dict[str, Path]
+    """by name, the files that may be left out"""
     fields: dict[str, str]
 
 
@@ -70,19 +73,21 @@ async def receive_file(
     setting: str,
     limiter: Limiter,
     beyond: str = "send one zip that holds all pictures.",
+    others: Sequence[str] = (),
 ) -> AsyncIterator[ReceivedFile]:
     """Yield the body's part `file` and its small fields. The request occupies a place of `limiter` during the block.
 
-    `beyond` advises what to do with more files.
+    `others` names files that may be sent too; all together have at most `max_bytes`. `beyond` advises what to do with
+    more files.
 
     Raises HTTPException 400, Invalid if the file is missing, TooLarge with the name of the setting, Busy.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as place:
         body = _limited(request.stream(), limiter, place)
-        parser = _DiskParser(folder, request.headers, body, beyond)
+        parser = _DiskParser(folder, request.headers, body, beyond, 1 + len(others))
         try:
-            yield _checked(await parser.parse(), max_bytes, setting)
+            yield _checked(await parser.parse(), max_bytes, setting, others)
         finally:
             # Shielded: the files of a client that disconnects must be deleted too.
             with anyio.CancelScope(shield=True):
@@ -235,13 +240,16 @@ class _DiskParser(BoundedFormParser):
             file.close()
 
 
-def _checked(form: FormData, max_bytes: int, setting: str) -> ReceivedFile:
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
+def _checked(form: FormData, max_bytes: int, setting: str, others: Sequence[str]) -> ReceivedFile:
+    if not isinstance(form.get("file"), UploadFile):
         raise missing_file("'file' is missing")
     require_once(form)
-    path = _path_of(file)
-    if path.stat().st_size > max_bytes:
-        sentence = f"The file is larger than {max_bytes} bytes ({setting}). Send a smaller one."
+    files = {name: _path_of(part) for name, part in form.multi_items() if isinstance(part, UploadFile)}
+    if unknown := next((name for name in files if name not in ("file", *others)), None):
+        raise _invalid(f"/{unknown}", "No file is taken under this name: " + " or ".join(("file", *others)) + ".")
+    if sum(path.stat().st_size for path in files.values()) > max_bytes:
+        whole = "The file is" if len(files) == 1 else "The files are"
+        sentence = f"{whole} larger than {max_bytes} bytes ({setting}). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
-    return ReceivedFile(path, {name: value for name, value in form.multi_items() if isinstance(value, str)})
+    fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    return ReceivedFile(files.pop("file"), files, fields)

@@ -11,6 +11,7 @@ from app.api.requests.uploads import form_with_file, receive_file, validated_fie
 from app.core.settings import link
 from app.schemas.catalog import ImportIn
 from app.schemas.catalog_replies import version_out
+from app.services.models.imports import Files
 from forger.schemas.catalog import VersionOut
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -22,7 +23,11 @@ _FIELDS = TypeAdapter(ImportIn)
     status_code=201,
     responses=refusal_responses(429, 503, 507),
     dependencies=[Depends(require_form)],
-    openapi_extra=form_with_file(ImportIn, "A file of weights: safetensors, or a .pth that holds a state dict."),
+    openapi_extra=form_with_file(
+        ImportIn,
+        "A file of weights: safetensors, or a .pth that holds a state dict.",
+        b2a="The generator of the way back, of the same layout: CycleGAN's net_G_B where `file` is its net_G_A.",
+    ),
 )
 async def import_model(
     request: Request, response: Response, imports: ImportsDep, inference: InferenceDep, settings: SettingsDep
@@ -31,9 +36,10 @@ async def import_model(
     await to_thread.run_sync(imports.require_ready)
     limit = settings.max_model_bytes, "max_model_bytes"
     only_one = "import one model at a time."
-    async with receive_file(request, imports.folder, *limit, imports.limiter, only_one) as sent:
+    async with receive_file(request, imports.folder, *limit, imports.limiter, only_one, ["b2a"]) as sent:
         fields = validated_fields(_FIELDS, sent.fields)
-        version = await to_thread.run_sync(imports.take, sent.file, fields.name, fields.licence, fields.source)
+        files = Files(sent.file, sent.others.get("b2a"))
+        version = await to_thread.run_sync(imports.take, files, fields.name, fields.licence, fields.source)
     await to_thread.run_sync(inference.refresh)
     response.headers["Location"] = link(f"/models/{version.reference}")
     return version_out(version)

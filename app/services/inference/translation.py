@@ -19,12 +19,6 @@ MAX_SCALE_RATIO = 2
 """ratio of a picture's shorter side to that of the training pictures, in either direction, without a note"""
 
 
-def channels_of(recipe: Recipe) -> int:
-    """Return the number of colour channels of the recipe's pictures."""
-    channels: int = getattr(recipe.data, "channels", 3)
-    return channels
-
-
 def require_room(image: Array, recipe: Recipe, model: str, limit: int) -> None:
     """Raise Invalid if the picture that the network makes is larger than `limit` pixels."""
     height, width = recipe.canvas(*image.shape[:2])
@@ -46,7 +40,7 @@ def split_alpha(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array 
 
     A model that fills holes gets the hole as another channel instead. Raises Invalid if it needs a hole and has none.
     """
-    colour, alpha = np.split(image, [channels_of(recipe)], axis=2)
+    colour, alpha = np.split(image, [recipe.source_channels], axis=2)
     if not recipe.fills_holes:
         return colour, alpha if alpha.size else None
     hole = np.where(alpha < OPAQUE_ALPHA, 255, 0).astype(np.uint8)

@@ -5,6 +5,7 @@ The children of the sandbox import torch; this process does not.
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
@@ -35,6 +36,21 @@ NO_TORCH = (
 )
 
 
+@dataclass(frozen=True)
+class Files:
+    """The files of an import: the weights, and for a model that translates both ways those of the way back."""
+
+    weights: Path
+    b2a: Path | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return their digests and sizes, for the card."""
+        facts = {"file_sha256": sha256_of(self.weights), "file_bytes": self.weights.stat().st_size}
+        if self.b2a is None:
+            return facts
+        return facts | {"b2a_sha256": sha256_of(self.b2a), "b2a_bytes": self.b2a.stat().st_size}
+
+
 class Imports:
     """The imports of one API process."""
 
@@ -51,12 +67,12 @@ class Imports:
             raise NoEngine(NO_TORCH)
         admission.require_room()
 
-    def take(self, path: Path, name: str, licence: str | None, source: str | None) -> VersionView:
-        """Add the file's model as the next version of `name`. Raises Invalid, UnsupportedMedia, NoRoom.
+    def take(self, files: Files, name: str, licence: str | None, source: str | None) -> VersionView:
+        """Add the files' model as the next version of `name`. Raises Invalid, UnsupportedMedia, NoRoom.
 
         If it raises, no version is added.
         """
-        with self._export_of(path) as (export, facts):
+        with self._export_of(files) as (export, facts):
             with self._child() as child:
                 trial = child.run("trial", export, seconds=TRIAL_S, cpu_seconds=TRIAL_S, code="trial_failed")
             recipe = read_recipe(facts["recipe"])
@@ -65,8 +81,7 @@ class Imports:
                     "layout": facts["layout"],
                     "licence": licence,
                     "source": source,
-                    "file_sha256": sha256_of(path),
-                    "file_bytes": path.stat().st_size,
+                    **files.facts(),
                     "parameters": facts["parameters"],
                     "precision": "fp32",
                     **_pictures(recipe),
@@ -81,18 +96,19 @@ class Imports:
         return registry.add_imported(name, recipe, facts["step"], sha256, size, card)
 
     @contextmanager
-    def _export_of(self, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """Yield the export that the file is or becomes, and facts about it; a new file is deleted afterwards."""
+    def _export_of(self, files: Files) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Yield the export that the files are or become, and facts about it; a new file is deleted afterwards."""
         limits: dict[str, Any] = {"seconds": READING_S, "cpu_seconds": READING_S}
         made = self.folder / f"upload-{token_hex(8)}"
         try:
             with self._child() as child:
-                facts = child.run("accept", path, self._settings.max_parameters, **limits, code="unreadable_weights")
+                sent, most = (files.weights, files.b2a), self._settings.max_parameters
+                facts = child.run("accept", *sent, most, **limits, code="unreadable_weights")
                 if size := facts["converted_bytes"]:
                     with made.open("xb") as out:
                         while out.tell() < size:
-                            out.write(child.run("piece", path, out.tell(), **limits))
-            yield made if size else path, facts
+                            out.write(child.run("piece", out.tell(), **limits))
+            yield made if size else files.weights, facts
         finally:
             made.unlink(missing_ok=True)
 
@@ -107,13 +123,16 @@ def _pictures(recipe: Recipe) -> dict[str, Any]:
     """Return what the version takes and gives: ranges, channels in order, and rules for sides."""
     if recipe.data.kind in ("points", "sequences"):
         return {}
-    channels = recipe.shape[0]
-    form = {"range": [-1, 1], "channels": channels, "order": {1: "grey", 3: "RGB"}.get(channels)}
+    output = _form(recipe.shape[0])
     if recipe.translates:
         sides = {"side_multiple": recipe.side_multiple, "min_side": MIN_TRANSLATED_SIDE, "other_sides": "reflected"}
-        return {"input": form | sides, "output": form | {"times_larger": recipe.upscaling}}
+        return {"input": _form(recipe.source_channels) | sides, "output": output | {"times_larger": recipe.upscaling}}
     latent = recipe.latent.model_dump(mode="json")
-    return {"input": {"latent": latent, "classes": recipe.classes}, "output": form | {"side": recipe.shape[1]}}
+    return {"input": {"latent": latent, "classes": recipe.classes}, "output": output | {"side": recipe.shape[1]}}
+
+
+def _form(channels: int) -> dict[str, Any]:
+    return {"range": [-1, 1], "channels": channels, "order": {1: "grey", 3: "RGB"}.get(channels)}
 
 
 def _largest(recipe: Recipe, max_pixels: int, trial: dict[str, Any] | None, weights: int) -> dict[str, Any] | None:

@@ -194,9 +194,9 @@ def test_api_without_torch_refuses_before_the_file_is_read(
 
 def test_import_is_refused_while_others_run(client: TestClient, export: Path) -> None:
     state: Any = client.app
-    with ExitStack() as places:
+    with ExitStack() as imports_under_way:
         for _ in range(imports.MAX_IMPORTS):
-            places.enter_context(state.state.imports.limiter.place())
+            imports_under_way.enter_context(state.state.imports.limiter.place())
         reply = send(client, export, "never")
     assert reply.status_code == 429
     assert int(reply.headers["retry-after"]) > 0
