@@ -6,12 +6,14 @@ statistics as after a training.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 Weights = dict[str, Tensor]
+Foreign: TypeAlias = "CycleganResnet | Pix2pixUnet | DcganExample"
 
 
 def _norm(kind: str, width: int) -> nn.Module:
@@ -53,6 +55,7 @@ class CycleganResnet(nn.Module):
         output_channels: int | None = None,
     ) -> None:
         super().__init__()
+        self.input_shape = channels, 64, 64
         bias, w = norm != "batch", width
         layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, w, 7, bias=bias), _norm(norm, w)]
         layers.append(nn.ReLU(True))
@@ -110,6 +113,7 @@ class Pix2pixUnet(nn.Module):
         output_channels: int | None = None,
     ) -> None:
         super().__init__()
+        self.input_shape = channels, 2**depth, 2**depth
         widths = [width * min(2**level, 8) for level in range(depth)]
         level: nn.Module | None = None
         for number in range(depth - 1, 0, -1):
@@ -126,6 +130,7 @@ class DcganExample(nn.Module):
 
     def __init__(self, latent: int = 100, width: int = 8, channels: int = 3, layers: int = 5) -> None:
         super().__init__()
+        self.input_shape = latent, 1, 1
         before = width * 2 ** (layers - 2)
         parts: list[nn.Module] = [nn.ConvTranspose2d(latent, before, 4, 1, 0, bias=False)]
         for _ in range(layers - 2):
@@ -140,9 +145,15 @@ class DcganExample(nn.Module):
         return out
 
 
+Network = TypeVar("Network", "CycleganResnet", "Pix2pixUnet", "DcganExample")
+
+
 @torch.no_grad()
-def trained(network: nn.Module, seed: int = 1) -> nn.Module:
-    """Give a network weights and statistics as after a training, from a seed, and put it into eval mode."""
+def trained(network: Network, seed: int = 1) -> Network:
+    """Give a network weights and statistics as after a training, from a seed, and put it into eval mode.
+
+    BatchNorm's statistics are those of a batch of noise.
+    """
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -153,11 +164,24 @@ def trained(network: nn.Module, seed: int = 1) -> nn.Module:
         elif isinstance(module, nn.BatchNorm2d):
             module.weight.normal_(1, 0.3, generator=generator)
             module.bias.normal_(0, 0.3, generator=generator)
-        if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d) and module.running_mean is not None:
+            module.momentum = None  # the average of all batches: here there is one
+        elif isinstance(module, nn.InstanceNorm2d) and module.running_mean is not None:
             assert module.running_var is not None
             module.running_mean.normal_(0, 0.5, generator=generator)
             module.running_var.uniform_(0.5, 2, generator=generator)
+    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # dropout has no generator of its own
+            network.train()(inputs_of(network, 4, seed))
     return network.eval()
+
+
+def inputs_of(network: Foreign, n: int, seed: int) -> Tensor:
+    """Return `n` latents, or pictures in [-1, 1], of the network's input shape."""
+    generator, shape = torch.Generator().manual_seed(seed), network.input_shape
+    if isinstance(network, DcganExample):
+        return torch.randn(n, *shape, generator=generator)
+    return torch.rand(n, *shape, generator=generator) * 2 - 1
 
 
 def save_pth(weights: Mapping[str, object], path: Path) -> Path:

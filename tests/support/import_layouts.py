@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from models.export import load_generator
+from models.export import Export, load_export
 from serving.foreign import tasks
+from serving.loaded import LoadedModel
 from tests.support.foreign_networks import (
     CycleganResnet,
     DcganExample,
+    Foreign,
     Pix2pixUnet,
     Weights,
+    inputs_of,
     save_pth,
     save_safetensors,
     trained,
@@ -32,10 +35,9 @@ Save = Callable[[Weights, Path], Path]
 
 @dataclass(frozen=True)
 class Layout:
-    """A network by its width, the shape of one input, and how its weights become a file."""
+    """A network by its width, and how its weights become a file."""
 
-    build: Callable[[int], nn.Module]
-    shape: tuple[int, ...]
+    build: Callable[[int], Foreign]
     save: Save = save_pth
 
 
@@ -52,17 +54,16 @@ def _save_in_the_old_format(weights: Weights, path: Path) -> Path:
     return path
 
 
-def _resnet(side: int = 64, channels: int = 3, save: Save = save_pth, **options: Any) -> Layout:
-    return Layout(lambda width: CycleganResnet(width, channels=channels, **options), (channels, side, side), save)
+def _resnet(save: Save = save_pth, **options: Any) -> Layout:
+    return Layout(lambda width: CycleganResnet(width, **options), save)
 
 
-def _unet(depth: int = 8, channels: int = 3, **options: Any) -> Layout:
-    side = 2**depth
-    return Layout(lambda width: Pix2pixUnet(width, depth, channels=channels, **options), (channels, side, side))
+def _unet(depth: int = 8, **options: Any) -> Layout:
+    return Layout(lambda width: Pix2pixUnet(width, depth, **options))
 
 
 def _dcgan(latent: int = 100, channels: int = 3, layers: int = 5) -> Layout:
-    return Layout(lambda width: DcganExample(latent, width, channels, layers), (latent, 1, 1))
+    return Layout(lambda width: DcganExample(latent, width, channels, layers))
 
 
 def _rest_of_a_checkpoint() -> dict[str, object]:
@@ -116,35 +117,27 @@ class Tried:
     """standard deviation of the pictures, whose range is [-1, 1]"""
 
 
-def imported(path: Path, b2a: Path | None = None) -> tuple[nn.Module, Mapping[str, Any]]:
-    """Return the generator that a file becomes, through the bytes that the service stores, and the facts about it."""
+def imported(path: Path, b2a: Path | None = None) -> tuple[Export, Mapping[str, Any]]:
+    """Return the export that a file becomes, through the bytes that the service stores, and the facts about it."""
     facts = tasks.accept(path, b2a, MAX_PARAMETERS)
     out = path.with_suffix(".forger")
     pieces = range(0, facts["converted_bytes"], tasks.PIECE_BYTES)
     out.write_bytes(b"".join(tasks.piece(offset) for offset in pieces))
-    _, _, generator = load_generator(out)
-    return generator, facts
+    return load_export(out), facts
 
 
 @torch.no_grad()
 def parity(layout: Layout, width: int, folder: Path) -> Tried:
-    """Import a network with weights of a seed, and compare its pictures with those that it makes itself."""
+    """Import a network with weights of a seed, and compare the pictures of what is served with its own."""
     network = trained(layout.build(width))
     for module in network.modules():
         if isinstance(module, nn.InstanceNorm2d):
             module.train()  # as its project runs it: with the statistics of the picture
-    before = {key: value.clone() for key, value in network.state_dict().items()}
-    generator, facts = imported(layout.save(before, folder / "weights.pth"))
-    x = _inputs(layout.shape)
+    weights = {key: value.clone() for key, value in network.state_dict().items()}
+    export, facts = imported(layout.save(weights, folder / "weights.pth"))
+    x = inputs_of(network, PICTURES, 3)
     pictures = network(x.clone())
-    ours = generator(x.flatten(1) if facts["layout"] == "dcgan" else x)
+    served = LoadedModel(export, torch.device("cpu"), threads=torch.get_num_threads()).networks["generator"]
+    ours = served(x.flatten(1) if facts["layout"] == "dcgan" else x)
     difference = float((pictures - ours).abs().max())
     return Tried(facts["layout"], facts["parameters"], difference, float(pictures.std()))
-
-
-def _inputs(shape: tuple[int, ...]) -> Tensor:
-    """Return latents, or pictures in [-1, 1], from a fixed seed."""
-    generator = torch.Generator().manual_seed(3)
-    if shape[1:] == (1, 1):
-        return torch.randn(PICTURES, *shape, generator=generator)
-    return torch.rand(PICTURES, *shape, generator=generator) * 2 - 1
