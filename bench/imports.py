@@ -7,7 +7,8 @@ saved, read in the service's sandbox, and tried as POST /models/import tries it.
 
 - parameters: weights of the generator
 - difference: largest difference of its pictures in [-1, 1] from those of the plain network, fp32; at most 1e-5
-- seconds and MiB: of the trial, one picture of 256 x 256 translated, or one picture drawn, on one thread
+- seconds and MiB: shortest time and memory of the trial, in which one picture of 256 x 256 is translated, or one
+  is drawn, on one thread
 """
 
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.sandbox.parent import Sandbox
+from app.core.settings import get_settings
 from app.services.models.imports import CHILD_BYTES, TASKS, TRIAL_S
 from bench.options import parser_of
 from bench.results import Row, show, write
@@ -47,7 +49,8 @@ def tried(name: str, layout: Layout, width: int) -> Iterator[Row]:
 
 def _trial(export: Path) -> dict[str, Any]:
     with closing(Sandbox(1, CHILD_BYTES, readable=(export.parent,), module=TASKS)) as child:
-        trial: dict[str, Any] = child.run("trial", export, seconds=TRIAL_S, cpu_seconds=TRIAL_S)
+        pixels = get_settings().max_pixels
+        trial: dict[str, Any] = child.run("trial", export, pixels, seconds=TRIAL_S, cpu_seconds=TRIAL_S)["trial"]
         return trial
 
 

@@ -90,12 +90,10 @@ def import_(
     for each in (file, *([b2a] if b2a else [])):
         if not each.is_file():
             raise Refusal(f"{each} is no file: name a safetensors file or a .pth with a generator's weights.")
-    missing = [option for option, value in (("--licence", licence), ("--source", source)) if not value]
-    if missing:
-        raise Refusal(
-            f"Add {' and '.join(missing)}: under which licence the weights are, and where they are from. Both are kept "
-            "on the card, for all who use the model; write unknown for what you do not know."
-        )
+    if not licence:
+        raise Refusal("Add --licence, that of the weights, for all who use them: --licence MIT, or unknown.")
+    if not source:
+        raise Refusal("Add --source, where the weights are from: an address, a paper, or unknown.")
     forger = common.client(ctx)
     version = forger.import_model(file, name, b2a=b2a, licence=licence, source=source)
     typer.echo(f"{version.model} is imported at {forger.url}, from the layout {version.card['imported']['layout']}.")

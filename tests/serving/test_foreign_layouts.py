@@ -17,6 +17,7 @@ from serving.foreign import tasks
 from tests.support.foreign_networks import (
     CycleganResnet,
     DcganExample,
+    Foreign,
     Pix2pixUnet,
     Weights,
     save_pth,
@@ -42,7 +43,7 @@ def test_old_running_statistics_of_instance_norm_change_no_picture(tmp_path: Pat
 
 
 @pytest.mark.parametrize("build", [CycleganResnet, Pix2pixUnet, DcganExample])
-def test_safetensors_file_becomes_the_same_export_as_a_pth(build: Callable[[], nn.Module], tmp_path: Path) -> None:
+def test_safetensors_file_becomes_the_same_export_as_a_pth(build: Callable[[], Foreign], tmp_path: Path) -> None:
     weights = trained(build()).state_dict()
     files = [save_pth(weights, tmp_path / "a.pth"), save_safetensors(weights, tmp_path / "a.safetensors")]
     assert _export(files[0]) == _export(files[1])
@@ -95,10 +96,10 @@ WAYS_BACK: dict[str, tuple[nn.Module, nn.Module, str]] = {
 
 @pytest.mark.parametrize("name", WAYS_BACK)
 def test_way_back_of_another_layout_is_refused_at_its_part_of_the_form(name: str, tmp_path: Path) -> None:
-    *networks, sentence = WAYS_BACK[name]
-    paths = [save_pth(each.state_dict(), tmp_path / f"{number}.pth") for number, each in enumerate(networks)]
+    network, back, sentence = WAYS_BACK[name]
+    path, b2a = (save_pth(each.state_dict(), tmp_path / f"{part}.pth") for part, each in (("a", network), ("b", back)))
     with pytest.raises(Refused) as refusal:
-        tasks.accept(*paths, MAX_PARAMETERS)
+        tasks.accept(path, b2a, MAX_PARAMETERS)
     assert refusal.value.pointer == "/b2a"
     assert sentence in refusal.value.detail
 

@@ -32,7 +32,8 @@ def write_files(folder: Path) -> None:
     """Write the files that the page names."""
     image = Image.effect_mandelbrot((33, 21), (-2, -1, 1, 1), 20)
     image.convert("RGB").save(folder / "photo.jpg")
-    save_pth(trained(CycleganResnet(blocks=6)).state_dict(), folder / "latest_net_G_A.pth")
+    for name in ("latest_net_G_A.pth", "latest_net_G_B.pth"):
+        save_pth(trained(CycleganResnet(blocks=6)).state_dict(), folder / name)
     image.save(folder / "drawing.png")
     image.save(folder / "small.png")
     (folder / "examples").symlink_to(CHECKOUT / "examples")

@@ -145,7 +145,7 @@ class DcganExample(nn.Module):
         return out
 
 
-Network = TypeVar("Network", "CycleganResnet", "Pix2pixUnet", "DcganExample")
+Network = TypeVar("Network", bound="CycleganResnet | Pix2pixUnet | DcganExample")
 
 
 @torch.no_grad()
@@ -173,7 +173,8 @@ def trained(network: Network, seed: int = 1) -> Network:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # dropout has no generator of its own
             network.train()(inputs_of(network, 4, seed))
-    return network.eval()
+    network.eval()
+    return network
 
 
 def inputs_of(network: Foreign, n: int, seed: int) -> Tensor:

@@ -74,7 +74,8 @@ class Imports:
         """
         with self._export_of(files) as (export, facts):
             with self._child() as child:
-                trial = child.run("trial", export, seconds=TRIAL_S, cpu_seconds=TRIAL_S, code="trial_failed")
+                limits: dict[str, Any] = {"seconds": TRIAL_S, "cpu_seconds": TRIAL_S}
+                measured = child.run("trial", export, self._settings.max_pixels, **limits, code="trial_failed")
             recipe = read_recipe(facts["recipe"])
             card = {
                 "imported": {
@@ -85,8 +86,7 @@ class Imports:
                     "parameters": facts["parameters"],
                     "precision": "fp32",
                     **_pictures(recipe),
-                    "trial": trial,
-                    "largest": _largest(recipe, self._settings.max_pixels, trial, facts["parameters"]),
+                    **measured,
                     "notes": facts["notes"],
                 }
             }
@@ -133,22 +133,3 @@ def _pictures(recipe: Recipe) -> dict[str, Any]:
 
 def _form(channels: int) -> dict[str, Any]:
     return {"range": [-1, 1], "channels": channels, "order": {1: "grey", 3: "RGB"}.get(channels)}
-
-
-def _largest(recipe: Recipe, max_pixels: int, trial: dict[str, Any] | None, weights: int) -> dict[str, Any] | None:
-    """Return the most pixels of a picture that it makes, and about what that takes, from what the trial took.
-
-    A translator works in tiles: beyond one tile only time grows.
-    """
-    if trial is None or recipe.data.kind in ("points", "sequences"):
-        return None
-    if not recipe.translates:
-        return {"output_pixels": recipe.shape[1] * recipe.shape[2]}
-    tried = trial["width"] * trial["height"] * recipe.upscaling**2
-    maps = max(0, trial["memory_bytes"] - 4 * weights)
-    return {
-        "output_pixels": max_pixels,
-        "input_pixels": max_pixels // recipe.upscaling**2,
-        "about_seconds": round(trial["seconds"] * max_pixels / tried, 1),
-        "about_memory_bytes": 4 * weights + maps * trial["tile_side"] ** 2 // tried,
-    }

@@ -26,9 +26,22 @@ HALF_LEVEL = 0.5
 """largest distance in levels of a right picture from the exact one: it is rounded"""
 
 
-def send(client: TestClient, file: Path, name: str = "brought", **fields: str) -> Any:
-    with file.open("rb") as body:
-        return client.post("/models/import", files={"file": (file.name, body)}, data={"name": name, **fields})
+def send(client: TestClient, file: Path, name: str = "brought", *, b2a: Path | None = None, **fields: str) -> Any:
+    files = {part: (path.name, path.read_bytes()) for part, path in (("file", file), ("b2a", b2a)) if path}
+    return client.post("/models/import", files=files, data={"name": name, **fields})
+
+
+def png_of(picture: np.ndarray[Any, Any]) -> bytes:
+    sent = io.BytesIO()
+    Image.fromarray(picture).save(sent, "PNG")
+    return sent.getvalue()
+
+
+def translate(client: TestClient, model: str, picture: np.ndarray[Any, Any], **fields: str) -> np.ndarray[Any, Any]:
+    files = {"file": ("a.png", png_of(picture))}
+    translated = client.post("/translate", data={"model": model, **fields}, files=files)
+    assert translated.status_code == 200, translated.text
+    return np.asarray(Image.open(io.BytesIO(translated.content)))
 
 
 def recipe_of(family: str, dataset: str = "digits") -> Recipe:
@@ -75,13 +88,10 @@ def test_cyclegan_file_translates_a_picture_as_its_own_project_does(client: Test
     assert card["largest"]["output_pixels"] == get_settings().max_pixels
     assert (card["licence"], card["source"]) == (None, None)
     picture = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
-    sent = io.BytesIO()
-    Image.fromarray(picture).save(sent, "PNG")
-    translated = client.post("/translate", data={"model": "zebra"}, files={"file": ("a.png", sent.getvalue())})
-    assert translated.status_code == 200, translated.text
     exact = levels_of(network(torch.from_numpy(picture)[None].permute(0, 3, 1, 2) / 127.5 - 1))
-    served = np.asarray(Image.open(io.BytesIO(translated.content)))
-    assert np.abs(served - exact).max() <= HALF_LEVEL + 0.01
+    assert np.abs(translate(client, "zebra", picture) - exact).max() <= HALF_LEVEL + 0.01
+    back = client.post("/translate", data={"model": "zebra", "direction": "b2a"}, files={"file": ("a.png", b"")})
+    assert back.json()["errors"][0]["pointer"] == "/direction"
 
 
 @torch.no_grad()
@@ -91,11 +101,58 @@ def test_unet_with_batch_norm_translates_in_eval_mode_and_says_so(client: TestCl
     assert reply.status_code == 201, reply.text
     assert "dropout is off" in reply.json()["card"]["imported"]["notes"][0]
     picture = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
-    sent = io.BytesIO()
-    Image.fromarray(picture).save(sent, "PNG")
-    translated = client.post("/translate", data={"model": "maps"}, files={"file": ("a.png", sent.getvalue())})
     exact = levels_of(network(torch.from_numpy(picture)[None].permute(0, 3, 1, 2) / 127.5 - 1))
-    assert np.abs(np.asarray(Image.open(io.BytesIO(translated.content))) - exact).max() <= HALF_LEVEL + 0.01
+    assert np.abs(translate(client, "maps", picture) - exact).max() <= HALF_LEVEL + 0.01
+
+
+@torch.no_grad()
+def test_grey_pictures_become_rgb_and_keep_their_alpha(client: TestClient, tmp_path: Path) -> None:
+    network = trained(Pix2pixUnet(depth=7, norm="instance", channels=1, output_channels=3))
+    reply = send(client, save_pth(network.state_dict(), tmp_path / "net_G.pth"), "edges")
+    assert reply.status_code == 201, reply.text
+    card = reply.json()["card"]["imported"]
+    assert (card["input"]["order"], card["output"]["order"]) == ("grey", "RGB")
+    picture = np.random.default_rng(1).integers(0, 256, (128, 128), np.uint8)
+    exact = levels_of(network(torch.from_numpy(picture)[None, None] / 127.5 - 1))
+    served = translate(client, "edges", picture)
+    assert served.shape == (128, 128, 3)
+    assert np.abs(served - exact).max() <= HALF_LEVEL + 0.01
+    alpha = np.full_like(picture, 200)
+    with_alpha = translate(client, "edges", np.dstack([picture, alpha]))
+    assert with_alpha.shape == (128, 128, 4)
+    assert (with_alpha[..., 3] == 200).all()
+    # A picture of more than one tile.
+    assert translate(client, "edges", np.full((900, 800), 90, np.uint8)).shape == (900, 800, 3)
+
+
+@torch.no_grad()
+def test_two_files_translate_both_ways(client: TestClient, tmp_path: Path) -> None:
+    networks = {way: trained(CycleganResnet(width=8, blocks=6), seed) for seed, way in ((1, "a2b"), (2, "b2a"))}
+    files = {way: save_pth(network.state_dict(), tmp_path / f"{way}.pth") for way, network in networks.items()}
+    reply = send(client, files["a2b"], "horses", b2a=files["b2a"])
+    assert reply.status_code == 201, reply.text
+    card = reply.json()["card"]["imported"]
+    assert card["b2a_sha256"] == hashlib.sha256(files["b2a"].read_bytes()).hexdigest()
+    picture = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    for way, network in networks.items():
+        exact = levels_of(network(torch.from_numpy(picture)[None].permute(0, 3, 1, 2) / 127.5 - 1))
+        assert np.abs(translate(client, "horses", picture, direction=way) - exact).max() <= HALF_LEVEL + 0.01
+
+
+def test_way_back_that_does_not_fit_is_refused_at_its_part(client: TestClient, tmp_path: Path) -> None:
+    before = kept(get_settings().incoming)
+    first = save_pth(CycleganResnet(blocks=6).state_dict(), tmp_path / "a.pth")
+    second = save_pth(CycleganResnet(blocks=9).state_dict(), tmp_path / "b.pth")
+    reply = send(client, first, "never", b2a=second)
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/b2a")
+    (tmp_path / "text").write_text("no weights at all")
+    reply = send(client, first, "never", b2a=tmp_path / "text")
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (415, "/b2a")
+    files = {"file": (first.name, first.read_bytes()), "other": ("x", b"x")}
+    reply = client.post("/models/import", files=files, data={"name": "never"})
+    assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, "/other")
+    assert kept(get_settings().incoming) == before
+    assert client.get("/models/never").status_code == 404
 
 
 def test_dcgan_file_draws_and_keeps_its_latent_on_the_card(client: TestClient, tmp_path: Path) -> None:
