@@ -27,6 +27,7 @@ with import_without_gc("fastapi"):
         experiments,
         features,
         health,
+        import_model,
         interpolations,
         jobs,
         judgements,
@@ -49,6 +50,7 @@ with import_without_gc("fastapi"):
     from app.services.datasets.nearest import NearestPictures
     from app.services.inference.service import Inference
     from app.services.jobs.event_stream import EventStream
+    from app.services.models.imports import Imports
     from app.services.plugins import load as load_plugins
     from app.services.system.metrics import Metrics
     from app.services.system.reaper import Reaper
@@ -87,8 +89,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, compare, samples, latents, interpolations, arithmetic, translations,
-        features, models, judgements, datasets, dataset_pictures, nearest, recipes, lectures, limits, session, links,
-        health,
+        features, models, import_model, judgements, datasets, dataset_pictures, nearest, recipes, lectures, limits,
+        session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)
@@ -103,6 +105,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventStream(events.encode_event)
     app.state.sandbox = Sandbox()
     app.state.intake = Intake(app.state.settings)
+    app.state.imports = Imports(app.state.settings)
     app.state.examples = Examples(app.state.settings)
     app.state.nearest = NearestPictures(app.state.settings)
     reaper = Reaper().start()

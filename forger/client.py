@@ -352,6 +352,29 @@ class Forger(PictureRequests, LatentSpace):
         body = {"name": name, "checkpoint": checkpoint}
         return self._connection.read(Version, "/models", "POST", json=body)
 
+    def import_model(
+        self,
+        path: str | Path,
+        name: str,
+        *,
+        b2a: str | Path | None = None,
+        licence: str | None = None,
+        source: str | None = None,
+    ) -> Version:
+        """Import a file of weights as the next version of `name`, and learn from its card what it takes and gives.
+
+        The file is an export of Forger, or a generator's state dict (safetensors or .pth) of CycleGAN, pix2pix or
+        PyTorch's DCGAN example. `b2a` is CycleGAN's generator of the way back. `licence` and `source`, the licence of
+        the weights and where they are from, are kept.
+
+        >>> forger.import_model("latest_net_G_A.pth", "horse2zebra", b2a="latest_net_G_B.pth", licence="BSD")
+        """
+        sent, paths = _without_none(name=name, licence=licence, source=source), _without_none(file=path, b2a=b2a)
+        with ExitStack() as opened:
+            files = {part: (Path(one).name, opened.enter_context(Path(one).open("rb"))) for part, one in paths.items()}
+            form = {"files": files, "data": sent}
+            return self._connection.read(Version, "/models/import", "POST", timeout=UPLOAD_TIMEOUT, **form)
+
     def delete_model(self, reference: str) -> None:
         """Delete `name@version`, or every version of `name`."""
         self._connection.request("DELETE", f"/models/{_path_segment(reference)}")

@@ -1,14 +1,14 @@
 """Exports: files of generator weights and recipe, for serving. Equal jobs write equal bytes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import nn
+from safetensors.torch import save, save_file
+from torch import Tensor, nn
 
 from models import checkpoint
 from models.build import build_generator
@@ -38,11 +38,21 @@ class Export:
 
 def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) -> None:
     """Write a generator's weights with its recipe. Equal weights give equal bytes."""
-    header = json.dumps(
-        {"format": EXPORT_FORMAT, "recipe": recipe.model_dump(mode="json"), "step": step}, sort_keys=True
-    )
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    save_file(weights, path, metadata={METADATA_KEY: header})
+    save_file(_stored(generator.state_dict()), path, metadata=_metadata(recipe, step))
+
+
+def export_bytes(recipe: Recipe, step: int, weights: Mapping[str, Tensor]) -> bytes:
+    """Return the bytes of the file that `write_export` writes of a generator with these weights."""
+    return save(_stored(weights), metadata=_metadata(recipe, step))
+
+
+def _stored(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+
+
+def _metadata(recipe: Recipe, step: int) -> dict[str, str]:
+    fields = {"format": EXPORT_FORMAT, "recipe": recipe.model_dump(mode="json"), "step": step}
+    return {METADATA_KEY: json.dumps(fields, sort_keys=True)}
 
 
 def export_checkpoint(

@@ -18,7 +18,7 @@ from models.spec.games import Paired
 from serving.fuse_batchnorm import fuse_batch_norms
 from serving.matmul_deconv import use_matrix_products
 from serving.protocol import Array, Direction
-from serving.tiling import Translator, tile_side, translate_in_tiles, translate_whole
+from serving.tiling import Translator, computed_pixels, tile_side, translate_in_tiles, translate_whole
 
 BATCH_SIZES = (32, 16, 8, 4, 2, 1)
 """possible batch sizes of sampling"""
@@ -112,6 +112,10 @@ class LoadedModel:
             # Meanwhile another model may have set the number of threads.
             torch.set_num_threads(self.threads)
 
+    def computed_pixels(self, height: int, width: int) -> int:
+        """Return how many output pixels a translation of a picture computes, those of overlapping tiles repeatedly."""
+        return computed_pixels(self._translator("a2b"), height, width, tile=self._tile)
+
     def translate_together(self, images: Sequence[Array], direction: Direction) -> list[Array]:
         """Translate small pictures of one shape, each with the same bits as by `translate`.
 
@@ -136,11 +140,12 @@ class LoadedModel:
             self.recipe.upscaling,
             self.recipe.fills_holes,
             self.recipe.receptive_radius,
+            self.recipe.shape[0],
         )
 
     def _with_hole(self, image: Array) -> Array:
         game = self.recipe.game
-        if isinstance(game, Paired) and self.recipe.fills_holes and image.shape[2] == self.recipe.shape[0]:
+        if isinstance(game, Paired) and self.recipe.fills_holes and image.shape[2] == self.recipe.source_channels:
             return _append_training_hole(image, game)
         return image
 

@@ -45,6 +45,8 @@ class Translator:
     factor: int = 1
     fills: bool = False
     receptive_radius: int = 0
+    channels: int | None = None
+    """channels of its output; None: those of its input without the hole"""
 
 
 def tile_side(recipe: Recipe) -> int:
@@ -88,13 +90,32 @@ def translate_in_tiles(
     yield from _translate_tiles(translator, image, device, tile, statistics)
 
 
+def computed_pixels(translator: Translator, height: int, width: int, *, tile: int = TILE_SIDE) -> int:
+    """Return how many output pixels `translate_in_tiles` computes for a picture; overlaps count repeatedly."""
+    multiple, factor = translator.side_multiple, translator.factor
+    sides = padded_side(height, multiple), padded_side(width, multiple)
+    if factor**2 * math.prod(sides) <= tile**2:
+        return factor**2 * math.prod(sides)
+    rows, columns = (sum(_length(window) for window in _windows(side, translator, tile)) for side in sides)
+    statistics = 0
+    if _has_instance_norm(translator.network):
+        statistics = math.prod(_reduced_size(height, width, multiple, (tile // factor) ** 2))
+    return factor**2 * (rows * columns + statistics)
+
+
+def _length(window: Window) -> int:
+    length: int = window.shown.stop - window.shown.start
+    return length
+
+
 def _translate_tiles(
     translator: Translator, image: Array, device: torch.device, tile: int, statistics: NormStatistics
 ) -> Iterator[Array | None]:
     """Translate one row of tiles after another; memory holds the input, the output and one row of tiles."""
     height, width, factor = image.shape[0], image.shape[1], translator.factor
     rows, columns = (_reflected_indices(side, translator.side_multiple) for side in (height, width))
-    output = np.empty((factor * height, factor * width, image.shape[2] - translator.fills), np.uint8)
+    channels = translator.channels or image.shape[2] - translator.fills
+    output = np.empty((factor * height, factor * width, channels), np.uint8)
     for vertical in _windows(len(rows), translator, tile):
         band = np.empty((factor * len(rows[vertical.shown]), *output.shape[1:]), np.uint8)
         for horizontal in _windows(len(columns), translator, tile):
@@ -132,7 +153,7 @@ def _norm_statistics(translator: Translator, image: Array, device: torch.device,
 
     Pixels are selected and not averaged, since averages would mix the content of a hole into its surroundings.
     """
-    if not any(isinstance(module, nn.InstanceNorm2d) for module in translator.network.modules()):
+    if not _has_instance_norm(translator.network):
         return {}
     height, width = image.shape[:2]
     reduced = _reduced_size(height, width, translator.side_multiple, (tile // translator.factor) ** 2)
@@ -140,6 +161,10 @@ def _norm_statistics(translator: Translator, image: Array, device: torch.device,
     with recording(translator.network) as statistics:
         _run(translator, _select_pixels(image, rows, columns)[None], device)
     return statistics
+
+
+def _has_instance_norm(network: nn.Module) -> bool:
+    return any(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
 
 
 def _reduced_size(height: int, width: int, multiple: int, pixels: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from app.services.datasets.intake import Intake
 from app.services.datasets.nearest import NearestPictures
 from app.services.inference.service import Inference
 from app.services.jobs.event_stream import EventStream
+from app.services.models.imports import Imports
 
 
 # Coroutines although they await nothing: FastAPI runs plain functions on a pool of threads.
@@ -44,6 +45,11 @@ async def intake_of(request: Request) -> Intake:
     return intake
 
 
+async def imports_of(request: Request) -> Imports:
+    imports: Imports = request.app.state.imports
+    return imports
+
+
 async def examples_of(request: Request) -> Examples:
     examples: Examples = request.app.state.examples
     return examples
@@ -58,6 +64,7 @@ SettingsDep = Annotated[Settings, Depends(settings_of)]
 InferenceDep = Annotated[Inference, Depends(inference_of)]
 FeedDep = Annotated[EventStream, Depends(feed_of)]
 IntakeDep = Annotated[Intake, Depends(intake_of)]
+ImportsDep = Annotated[Imports, Depends(imports_of)]
 ExamplesDep = Annotated[Examples, Depends(examples_of)]
 NearestDep = Annotated[NearestPictures, Depends(nearest_of)]
 SandboxDep = Annotated[Sandbox, Depends(sandbox_of)]

@@ -118,9 +118,13 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Return the Allow header: the methods of all routes at this address (RFC 9110), for each route has only one."""
+    """Return the Allow header: the methods of all routes at this address (RFC 9110), for each route has only one.
+
+    An address that is a path of the document itself, as /models/import is, has that path's methods.
+    """
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    matching = [operations for path, operations in paths.items() if _matches(path, request)]
+    own = paths.get(request.scope["path"])
+    matching = [operations for path, operations in paths.items() if _matches(path, request)] if own is None else [own]
     methods = {method.upper() for operations in matching for method in operations}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 

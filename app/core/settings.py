@@ -140,6 +140,7 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = Field(2 << 30, gt=0, description="Largest uploaded dataset, a zip, in bytes.")
     max_dataset_unpacked_bytes: int = Field(8 << 30, gt=0, description="Largest uploaded dataset unpacked, in bytes.")
     max_dataset_members: int = Field(200_000, gt=0, description="Most members of an uploaded dataset's zip.")
+    max_model_bytes: int = Field(512 << 20, gt=0, description="Largest import of a model, all its files, in bytes.")
     max_intake_seconds: int = Field(900, gt=0, description="Longest time to read an uploaded dataset, in seconds.")
     max_prepared_bytes: int = Field(
         16 << 30, gt=0, description="Largest uploaded dataset as a job prepares it, at its side and channels, in bytes."

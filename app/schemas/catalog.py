@@ -1,11 +1,12 @@
 """Request bodies of /models and /datasets."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.core.limits import MAX_ID_CHARACTERS
 from app.schemas.base import Name, RequestBody
+from models.spec.wording import DESCRIPTION_KEY
 
 
 class ModelIn(RequestBody):
@@ -13,6 +14,25 @@ class ModelIn(RequestBody):
 
     name: Name
     checkpoint: str = Field(max_length=MAX_ID_CHARACTERS, description="Id of a checkpoint of any job.")
+
+
+Note = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=500,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        json_schema_extra={DESCRIPTION_KEY: "1 to 500 characters in one line"},
+    ),
+]
+
+
+class ImportIn(RequestBody):
+    """The form fields that are sent with a file of weights."""
+
+    name: Name
+    licence: Note | None = Field(None, description="The licence of the weights, as in CC-BY-4.0; kept on the card.")
+    source: Note | None = Field(None, description="Where they are from, as an address; kept on the card.")
 
 
 class DatasetIn(RequestBody):

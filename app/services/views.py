@@ -200,7 +200,8 @@ def version(row: tables.ModelVersion) -> VersionView:
     """Return the view of a version. If its job was deleted, the card names no sample: the picture is deleted too."""
     deleted = {"sample": None} if row.job_id is None and "sample" in row.card else {}
     recipe = read_recipe(row.recipe)
-    health = _health(recipe, row.card.get("health"))
+    # Elsewhere something else may have watched the training of an imported version.
+    health = None if "imported" in row.card else _health(recipe, row.card.get("health"))
     return VersionView(
         name=row.name,
         version=row.version,

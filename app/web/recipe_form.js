@@ -11,7 +11,7 @@ import { assign, at, defaultAt, drop, inWords, isObject, put, same } from "./rec
 /** @typedef {{schema: Json, type: string, nullable: boolean, kinds: Record<string, Json>}} Shape */
 
 /** parts that have fields of their own at the top of the page, or that the service fills in */
-const SKIPPED = ["/version", "/seed", "/budget", "/plugins", "/data/dataset"];
+const SKIPPED = ["/version", "/seed", "/budget", "/plugins", "/data/dataset", "/data/input_channels"];
 const NONE = "none";
 const ON = "on";
 

@@ -1,16 +1,18 @@
-"""Run `forger models`: list, show, publish, delete."""
+"""Run `forger models`: list, show, publish, import, delete."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forger.cli import common, complete, printing
+from forger.cli.refusals import Refusal
 from forger.text import health_word
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import VersionOut
 
-group = typer.Typer(help="List, show, publish and delete models.")
+group = typer.Typer(help="List, show, publish, import and delete models.")
 
 Name = Annotated[str, typer.Argument(help="A model's name.", autocompletion=complete.models)]
 
@@ -73,6 +75,30 @@ def publish(
     forger = common.client(ctx)
     version = forger.publish(name, checkpoint)
     typer.echo(f"{version.model} is published at {forger.url}, from step {version.step}.")
+
+
+@group.command("import", no_args_is_help=True)
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="An export of Forger, or a state dict: safetensors or .pth.")],
+    name: Annotated[str, typer.Option(help="Name of the model.", autocompletion=complete.models)],
+    b2a: Annotated[Path | None, typer.Option(help="The generator of the way back: CycleGAN's net_G_B.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights, or unknown; kept on the card.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where they are from, or unknown; kept on the card.")] = None,
+) -> None:
+    """Import weights: `forger models import G.pth --name horse2zebra --licence BSD-2-Clause --source github.com/x`."""
+    for each in (file, *([b2a] if b2a else [])):
+        if not each.is_file():
+            raise Refusal(f"{each} is no file: name a safetensors file or a .pth with a generator's weights.")
+    if not licence:
+        raise Refusal("Add --licence, that of the weights, for all who use them: --licence MIT, or unknown.")
+    if not source:
+        raise Refusal("Add --source, where the weights are from: an address, a paper, or unknown.")
+    forger = common.client(ctx)
+    version = forger.import_model(file, name, b2a=b2a, licence=licence, source=source)
+    typer.echo(f"{version.model} is imported at {forger.url}, from the layout {version.card['imported']['layout']}.")
+    for note in version.card["imported"]["notes"]:
+        typer.echo(note)
 
 
 @group.command(no_args_is_help=True)

@@ -75,6 +75,8 @@ class Paired(TwoDomains):
     """Pictures of two domains; picture i of `a` is the counterpart of picture i of `b`."""
 
     kind: Literal["paired"] = "paired"
+    input_channels: Channels | None = Field(default=None, exclude_if=lambda channels: channels is None)
+    """channels of the pictures of `a` in an imported model where `b` has other ones; null: `channels`"""
 
 
 DataSpec = Annotated[Images | Points | Sequences | Unpaired | Paired, Field(discriminator="kind")]

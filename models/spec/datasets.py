@@ -17,6 +17,8 @@ PHOTOGRAPH_EDGE, CROP_SIDE, MAX_LOAD_SIDE = 160, 128, 512
 MAX_PREPARED_BYTES = 2 << 30
 """most bytes of prepared pictures by default"""
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+UNKNOWN_DATASET = "(imported)"
+"""name in the recipe of imported weights whose training data is not known; no dataset can have it"""
 STACKED_CLASSES = tuple(f"{number:03d}" for number in range(1000))
 
 

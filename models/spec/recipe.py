@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from models.spec.base import PluginUsed, Spec
 from models.spec.data import DataSpec, Images, Points, Sequences
+from models.spec.data import Paired as PairedData
 from models.spec.games import GameSpec, Paired, Reconstruction, Synthesis
 from models.spec.nets import (
     CriticSpec,
@@ -107,9 +108,15 @@ class Recipe(Spec):
 
     @property
     def input_channels(self) -> int:
-        """Channels of a translator's input pictures."""
-        channels = self.shape[0]
+        """Channels of a translator's input, with that of a hole."""
+        channels = self.source_channels
         return self.game.input_channels(channels) if isinstance(self.game, Paired) else channels
+
+    @property
+    def source_channels(self) -> int:
+        """Channels of the pictures that a translator takes."""
+        channels = self.data.input_channels if isinstance(self.data, PairedData) else None
+        return channels or self.shape[0]
 
     @property
     def gaussian(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from models.spec import plugins, wording
-from models.spec.data import DataSpec, Images, Points, Sequences
+from models.spec.data import DataSpec, Images, Paired, Points, Sequences
 from models.spec.datasets import DATASETS, DataKind, DatasetInfo
 from models.spec.families import FAMILIES, Family
 from models.spec.recipe import Recipe
@@ -155,6 +155,9 @@ def _data_mismatch(data: DataSpec, datasets: Datasets, pointer: str) -> Refusal 
     if isinstance(data, Sequences) and (data.length, data.symbols) != (info.length, len(info.alphabet)):
         sentence = f"'{info.name}' has strings of {info.length} out of {len(info.alphabet)} symbols."
         return Refusal(pointer, sentence)
+    if isinstance(data, Paired) and data.input_channels is not None:
+        sentence = "Only imported models have it: both pictures of a pair are trained with data.channels. Leave it out."
+        return Refusal(f"{pointer}/input_channels", sentence)
     if not isinstance(data, Points | Sequences) and data.channels not in (1, 3):
         return Refusal(f"{pointer}/channels", f"Pictures have 1 channel (grey) or 3 (colour), not {data.channels}.")
     return None

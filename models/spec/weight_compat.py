@@ -59,7 +59,7 @@ def _weight_layout(recipe: Recipe) -> dict[str, Any]:
 def _paired_layout(recipe: Recipe, game: Paired) -> dict[str, Any]:
     channels = getattr(recipe.data, "channels", 0)
     layout: dict[str, Any] = {
-        "number of channels given": game.input_channels(channels),
+        "number of channels given": recipe.input_channels,
         "number of channels judged": game.critic_input_channels(channels),
         "game.factor": recipe.upscaling,
     }

@@ -257,6 +257,22 @@ def test_checkpoint_is_published_started_from_and_deleted(forger: Forger, traine
     assert job.reply.spec.start_from.checkpoint == newest.id
 
 
+def test_export_is_saved_and_imported_again(forger: Forger, trained: Job, tmp_path: Path) -> None:
+    (export,) = trained.artifacts("export")
+    trained.save(export, tmp_path / "own.safetensors")
+    version = forger.import_model(tmp_path / "own.safetensors", "copied", licence="MIT", source="our own")
+    card = version.card["imported"]
+    assert (version.model, card["layout"], card["licence"], card["source"]) == ("copied@1", "forger", "MIT", "our own")
+    assert version.export_sha256 == export.sha256
+    copied, trained_here = (forger.sample(7, seed=1, model=model) for model in ("copied", trained.wait().model))
+    assert copied.image().tobytes() == trained_here.image().tobytes()
+    forger.delete_model("copied")
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(ForgerProblem) as refused:
+        forger.import_model(tmp_path / "text.pth", "never")
+    assert refused.value.status == 415
+
+
 def test_datasets_recipes_and_limits_are_read(forger: Forger) -> None:
     assert "digits" in [dataset.name for dataset in forger.datasets()]
     names = [recipe.name for recipe in forger.recipes()]

@@ -1,5 +1,6 @@
 """Pictures of any size are translated in tiles: nothing is lost, tiles are bounded, and outputs have the right size."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -7,10 +8,19 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from models.spec.nets import MIN_TRANSLATED_SIDE, padded_side
 from models.spec.resolve import resolve
-from serving.tiling import MAX_TILE_SIDE, TILE_SIDE, Translator, _windows, tile_side, translate_in_tiles
+from serving.tiling import (
+    MAX_TILE_SIDE,
+    TILE_SIDE,
+    Translator,
+    _windows,
+    computed_pixels,
+    tile_side,
+    translate_in_tiles,
+)
 from tests.support.recording_networks import BlackNetwork, IdentityNetwork, UpscalingNetwork
 
 CPU = torch.device("cpu")
@@ -135,3 +145,13 @@ def test_only_the_hole_is_painted_and_its_content_is_hidden(shape: tuple[int, in
     assert (result[hole] == 0).all()
     assert (result[~hole] == image[..., :3][~hole]).all()
     assert network.hole_content == 0
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (200, 130), (333, 210)])
+@pytest.mark.parametrize("norm", [nn.Identity(), nn.InstanceNorm2d(3)])
+def test_computed_pixels_are_those_that_the_network_makes(shape: tuple[int, int], norm: nn.Module) -> None:
+    pixels: list[int] = []
+    norm.register_forward_hook(lambda _, inputs, output: pixels.append(math.prod(output.shape[2:])))
+    translator = Translator(norm, 4, receptive_radius=9)
+    list(translate_in_tiles(translator, noise(*shape), CPU, tile=96))
+    assert computed_pixels(translator, *shape, tile=96) == sum(pixels)

@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from app.core.settings import CHECKOUT
+from tests.support.foreign_networks import CycleganResnet, save_pth, trained
 
 _PAGE = (CHECKOUT / "docs" / "cli.md").read_text()
 _STEPS = "4"
@@ -31,6 +32,8 @@ def write_files(folder: Path) -> None:
     """Write the files that the page names."""
     image = Image.effect_mandelbrot((33, 21), (-2, -1, 1, 1), 20)
     image.convert("RGB").save(folder / "photo.jpg")
+    for name in ("latest_net_G_A.pth", "latest_net_G_B.pth"):
+        save_pth(trained(CycleganResnet(blocks=6)).state_dict(), folder / name)
     image.save(folder / "drawing.png")
     image.save(folder / "small.png")
     (folder / "examples").symlink_to(CHECKOUT / "examples")

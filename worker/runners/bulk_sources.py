@@ -17,7 +17,6 @@ from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
 from app.services.creation.translate import INPUT_FILE
 from app.services.datasets import catalog
-from app.services.inference import translation
 from app.services.job_spec import Translate
 from data.archive import ArchiveIndex, MemberPart
 from data.decode import CURRENT_RULES, DecodingRules
@@ -110,7 +109,7 @@ class BuiltInPictures:
 def own_size_spec(dataset: str, recipe: Recipe) -> DataSpec:
     """Return a built-in dataset's spec at its own size, in the model's channels."""
     spec = catalog.find(dataset).info.spec()
-    return spec.model_copy(update={"channels": getattr(recipe.data, "channels", 3)})
+    return spec.model_copy(update={"channels": recipe.source_channels})
 
 
 class ArchivedPictures:
@@ -129,7 +128,7 @@ class ArchivedPictures:
         self.names: Sequence[str | None] = png_names([pick.name for pick in picks])
         self.labels, self.class_names = labels, class_names
         self._archive, self._sandbox, self._picks = archive, sandbox, picks
-        channels, masked = translation.channels_of(recipe), recipe.fills_holes
+        channels, masked = recipe.source_channels, recipe.fills_holes
         self._how = channels, get_settings().max_pixels, masked, decoding
 
     def original_name(self, number: int) -> str | None:

@@ -25,6 +25,7 @@ UPLOAD_LIMITS = {
     "/upscale": "max_upload_bytes",
     "/features": "max_upload_bytes",
     "/datasets": "max_dataset_bytes",
+    "/models/import": "max_model_bytes",
 }
 """paths that accept files, and the setting that limits all files of a request together"""
 MULTIPART_MARGIN = 64 << 10

@@ -7,14 +7,16 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeVar
 from unicodedata import normalize
 from zipfile import ZipFile, ZipInfo
 
 import anyio.to_thread
 from fastapi import Request
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 
+from app.api.problems import as_invalid
 from app.api.requests.forms import MAX_FIELD_BYTES, BoundedFormParser, field_values, missing_file, require_once
 from app.api.requests.unknown_names import require_known
 from app.core.concurrency import Limiter
@@ -23,34 +25,69 @@ from app.core.limits import MAX_SENT_PICTURES
 from app.core.settings import Settings
 from app.core.store import sha256_of
 from app.services.creation.translate import SentPictures
+from models.spec.wording import refusals, schema_of
 
 MAX_NAME_BYTES = 200
 MIN_BYTES_FOR_PLACE = 1 << 20
 """bytes that must have arrived before an upload occupies a place"""
 
 
+Fields = TypeVar("Fields", bound=BaseModel)
+
+
+def form_with_file(fields: type[BaseModel], file: str, **others: str) -> dict[str, Any]:
+    """Return the description of a form for OpenAPI. Its route reads the body itself: FastAPI would read it whole first.
+
+    `file` describes the part `file`, and `others` describe files that may be left out.
+    """
+    schema = fields.model_json_schema()
+    described = {"file": file, **others}.items()
+    parts = {name: {"type": "string", "format": "binary", "description": text} for name, text in described}
+    schema |= {"properties": {**parts, **schema["properties"]}, "required": ["file", *schema["required"]]}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def validated_fields(adapter: TypeAdapter[Fields], fields: dict[str, str]) -> Fields:
+    """Return a form's fields. Raises Invalid with a pointer per refusal."""
+    try:
+        return adapter.validate_python(fields)
+    except ValidationError as error:
+        raise as_invalid(refusals(error.errors(include_url=False), schema_of(adapter))) from None
+
+
 @dataclass(frozen=True)
 class ReceivedFile:
-    """The file and the fields of a form; the file is deleted when the block around it ends."""
+    """The files and the fields of a form; the files are deleted when the block around it ends."""
 
     file: Path
+    others: dict[str, Path]
+    """by name, the files that may be left out"""
     fields: dict[str, str]
 
 
 @asynccontextmanager
 async def receive_file(
-    request: Request, folder: Path, max_bytes: int, setting: str, limiter: Limiter
+    request: Request,
+    folder: Path,
+    max_bytes: int,
+    setting: str,
+    limiter: Limiter,
+    beyond: str = "send one zip that holds all pictures.",
+    others: Sequence[str] = (),
 ) -> AsyncIterator[ReceivedFile]:
     """Yield the body's part `file` and its small fields. The request occupies a place of `limiter` during the block.
+
+    `others` names files that may be sent too; all together have at most `max_bytes`. `beyond` advises what to do with
+    more files.
 
     Raises HTTPException 400, Invalid if the file is missing, TooLarge with the name of the setting, Busy.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as place:
         body = _limited(request.stream(), limiter, place)
-        parser = _DiskParser(folder, request.headers, body, "send one zip that holds all pictures.")
+        parser = _DiskParser(folder, request.headers, body, beyond, 1 + len(others))
         try:
-            yield _checked(await parser.parse(), max_bytes, setting)
+            yield _checked(await parser.parse(), max_bytes, setting, others)
         finally:
             # Shielded: the files of a client that disconnects must be deleted too.
             with anyio.CancelScope(shield=True):
@@ -203,13 +240,16 @@ class _DiskParser(BoundedFormParser):
             file.close()
 
 
-def _checked(form: FormData, max_bytes: int, setting: str) -> ReceivedFile:
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
+def _checked(form: FormData, max_bytes: int, setting: str, others: Sequence[str]) -> ReceivedFile:
+    if not isinstance(form.get("file"), UploadFile):
         raise missing_file("'file' is missing")
     require_once(form)
-    path = _path_of(file)
-    if path.stat().st_size > max_bytes:
-        sentence = f"The file is larger than {max_bytes} bytes ({setting}). Send a smaller one."
+    files = {name: _path_of(part) for name, part in form.multi_items() if isinstance(part, UploadFile)}
+    if unknown := next((name for name in files if name not in ("file", *others)), None):
+        raise _invalid(f"/{unknown}", "No file is taken under this name: " + " or ".join(("file", *others)) + ".")
+    if sum(path.stat().st_size for path in files.values()) > max_bytes:
+        whole = "The file is" if len(files) == 1 else "The files are"
+        sentence = f"{whole} larger than {max_bytes} bytes ({setting}). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
-    return ReceivedFile(path, {name: value for name, value in form.multi_items() if isinstance(value, str)})
+    fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    return ReceivedFile(files.pop("file"), files, fields)

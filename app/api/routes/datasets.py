@@ -1,17 +1,16 @@
 """Serve /datasets: the built-in datasets and the uploaded ones."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from starlette.responses import FileResponse
 
 from app.api.deps import IntakeDep, SettingsDep
 from app.api.openapi.refusals import refusal_responses
-from app.api.problems import as_invalid
 from app.api.requests.forms import require_form
-from app.api.requests.uploads import receive_file
+from app.api.requests.uploads import form_with_file, receive_file, validated_fields
 from app.core.errors import NotFound
 from app.core.settings import link
 from app.core.store import Store
@@ -21,18 +20,9 @@ from app.services.capacity import admission
 from app.services.datasets import catalog
 from data.uploads.survey import UploadOptions
 from forger.schemas.catalog import DatasetDetail, DatasetList, DatasetOut
-from models.spec.wording import refusals, schema_of
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"])
 _FIELDS = TypeAdapter(DatasetIn)
-
-
-def _form() -> dict[str, Any]:
-    """Return the form's description. The route reads the body itself: FastAPI would read it whole first."""
-    schema = DatasetIn.model_json_schema()
-    file = {"type": "string", "format": "binary", "description": "A zip of pictures."}
-    schema |= {"properties": {"file": file, **schema["properties"]}, "required": ["file", *schema["required"]]}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 @router.post(
@@ -40,7 +30,7 @@ def _form() -> dict[str, Any]:
     status_code=201,
     responses=refusal_responses(409, 429, 507),
     dependencies=[Depends(require_form)],
-    openapi_extra=_form(),
+    openapi_extra=form_with_file(DatasetIn, "A zip of pictures."),
 )
 async def create_dataset(
     request: Request, response: Response, intake: IntakeDep, settings: SettingsDep
@@ -49,7 +39,7 @@ async def create_dataset(
     await to_thread.run_sync(admission.require_room)
     limit = settings.max_dataset_bytes, "max_dataset_bytes"
     async with receive_file(request, intake.folder, *limit, intake.limiter) as sent:
-        fields = _validated_fields(sent.fields)
+        fields = validated_fields(_FIELDS, sent.fields)
         detail = await to_thread.run_sync(intake.take, sent.file, fields.name, fields.layout, _layout_options(fields))
     response.headers["Location"] = link(f"/datasets/{fields.name}")
     return dataset_detail(detail)
@@ -94,10 +84,3 @@ def delete_dataset(name: str) -> None:
 
 def _layout_options(fields: DatasetIn) -> UploadOptions:
     return UploadOptions(fields.fit, None if fields.depth == "auto" else int(fields.depth), fields.labels)
-
-
-def _validated_fields(fields: dict[str, str]) -> DatasetIn:
-    try:
-        return DatasetIn.model_validate(fields)
-    except ValidationError as error:
-        raise as_invalid(refusals(error.errors(include_url=False), schema_of(_FIELDS))) from None

@@ -61,7 +61,7 @@ class _Exchange:
     ) -> tuple[images.Array, list[str]]:
         """Read a picture that a version is to translate, with notes. Raises Busy, Invalid if it is too large."""
         await self.inference.admit()
-        image, notes = await self.read(file, translation.channels_of(version.recipe), masked=masked)
+        image, notes = await self.read(file, version.recipe.source_channels, masked=masked)
         translation.require_room(image, version.recipe, version.reference, self.settings.max_pixels)
         return image, [*notes, *translation.notes(image, version.recipe)]
 

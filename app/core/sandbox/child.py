@@ -15,6 +15,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -43,13 +44,13 @@ def main(memory_bytes: int, module: str, readable: Sequence[Path]) -> None:
     # Output of libraries must not mix with the answers.
     os.dup2(2, 1)
     # Imported before the first task, and before the files become unreadable.
-    importlib.import_module(module)
+    tasks = importlib.import_module(module)
     _send(answers, {"value": list(_confine(readable))})
     while head := sys.stdin.buffer.read(TASK_HEADER.size):
         size, seconds, cpu_seconds = TASK_HEADER.unpack(head)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        if not _perform(sys.stdin.buffer.read(size), answers):
+        if not _perform(sys.stdin.buffer.read(size), answers, tasks):
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -72,13 +73,16 @@ def _code_paths() -> list[Path]:
     return [*(_CHECKOUT / name for name in ("app", "data", "models")), *map(Path, python), *map(Path, _LIBRARIES)]
 
 
-def _perform(task: bytes, answers: BinaryIO) -> bool:
-    """Run a task and send its answer; return False if this process must not continue."""
+def _perform(task: bytes, answers: BinaryIO, tasks: ModuleType) -> bool:
+    """Run a task, a function or the name of one in `tasks`, and send its answer.
+
+    Return False if this process must not continue.
+    """
     try:
         # Only the parent writes to stdin, so unpickling is safe.
         function, args = pickle.loads(task)
         del task
-        _reply(answers, function(*args))
+        _reply(answers, (getattr(tasks, function) if isinstance(function, str) else function)(*args))
     except Refused as error:
         header = {"refused": type(error).__name__, "detail": error.detail, "code": error.code, "pointer": error.pointer}
         _send(answers, header)

@@ -72,7 +72,7 @@ class Sandbox:
 
     def run(
         self,
-        function: Callable[..., Any],
+        function: Callable[..., Any] | str,
         *args: Any,
         seconds: float = 20.0,
         cpu_seconds: float = PICTURE_CPU_S,
@@ -80,6 +80,8 @@ class Sandbox:
         pointer: str = "/file",
     ) -> Any:
         """Return `function(*args)` of a child: a JSON value, bytes, an array, or an array with a JSON value.
+
+        A function that this process cannot import, because it needs torch, is given by its name in the module.
 
         Raises Invalid or UnsupportedMedia if the function raises Refused; Overran, with `code` and `pointer`, if it
         does not end within its limits.

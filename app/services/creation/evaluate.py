@@ -6,11 +6,13 @@ from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound, invalid_request
 from app.core.settings import get_settings
+from app.services.datasets import catalog
 from app.services.job_spec import Evaluate, JobPlan
 from app.services.models import checkpoints, source_weights
 from app.services.views import CheckpointView
 from forger.schemas.specs import Features
 from models.spec.data import Images
+from models.spec.datasets import UNKNOWN_DATASET
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES, PROBE
 from models.spec.wording import unknown
@@ -40,7 +42,7 @@ def plan(
         case _:
             sentence = "Name either a model or a checkpoint."
             raise Invalid(sentence, errors=(FieldError("/model", sentence),))
-    if errors := _refusals(job_plan.spec):
+    if errors := [*_refusals(job_plan.spec), *_missing_dataset(job_plan.spec)]:
         raise invalid_request("The evaluation was refused.", errors, "evaluation_refused")
     return job_plan
 
@@ -82,6 +84,16 @@ def _no_probe(recipe: Recipe) -> str | None:
             f"'probe' needs a dataset with at least two classes, and '{recipe.data.dataset}' has fewer: leave it out."
         )
     return None
+
+
+def _missing_dataset(spec: Evaluate) -> list[FieldError]:
+    """Return a refusal if an imported model learned from a dataset that this service does not have."""
+    name = spec.recipe.data.dataset
+    if spec.weights.job is not None or name in catalog.all_datasets():
+        return []
+    known = "is not known" if name == UNKNOWN_DATASET else f"'{name}' is not here"
+    sentence = f"The dataset that {spec.model_name} learned {known}: there is nothing to compare its pictures with."
+    return [FieldError("/model", sentence)]
 
 
 def _refusals(spec: Evaluate) -> list[FieldError]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.core.errors import FieldError, Invalid
+from models.spec.datasets import UNKNOWN_DATASET
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
@@ -21,12 +22,6 @@ WHITE_MASK = 128
 """least level of a mask inside a hole, of 0 to 255"""
 MAX_SCALE_RATIO = 2
 """ratio of a picture's shorter side to that of the training pictures, in either direction, without a note"""
-
-
-def channels_of(recipe: Recipe) -> int:
-    """Return the number of colour channels of the recipe's pictures."""
-    channels: int = getattr(recipe.data, "channels", 3)
-    return channels
 
 
 def require_room(image: Array, recipe: Recipe, model: str, limit: int) -> None:
@@ -50,7 +45,7 @@ def split_alpha(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array 
 
     A model that fills holes gets the hole as another channel instead. Raises Invalid if it needs a hole and has none.
     """
-    colour, alpha = np.split(image, [channels_of(recipe)], axis=2)
+    colour, alpha = np.split(image, [recipe.source_channels], axis=2)
     if not recipe.fills_holes:
         return colour, alpha if alpha.size else None
     hole = alpha < OPAQUE_ALPHA
@@ -80,7 +75,7 @@ def cut_mask(image: Array, mask: Array, recipe: Recipe) -> tuple[Array, Array | 
     if hole.all():
         sentence = "The mask is white everywhere, so nothing is known: leave black what stays as it is."
         raise _refused(sentence, "mask_full", "/mask")
-    colour, alpha = np.split(image, [channels_of(recipe)], axis=2)
+    colour, alpha = np.split(image, [recipe.source_channels], axis=2)
     opaque = np.where(hole, 255, alpha).astype(np.uint8) if alpha.size else None
     return _with_hole(colour, hole), opaque
 
@@ -100,6 +95,8 @@ def notes(image: Array, recipe: Recipe) -> list[str]:
 
     The inputs of an enlarging model are smaller than the training pictures by its factor.
     """
+    if recipe.data.dataset == UNKNOWN_DATASET:
+        return []
     learned = getattr(recipe.data, "prepared_side", 0) // recipe.upscaling
     short = min(image.shape[:2])
     if not learned or (learned <= MAX_SCALE_RATIO * short and short <= MAX_SCALE_RATIO * learned):

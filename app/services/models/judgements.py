@@ -13,6 +13,7 @@ from app.db.repositories import judgements as rows
 from app.db.repositories import models as versions
 from app.db.session import unit_of_work
 from app.db.tables import Judgement
+from app.services.datasets import catalog
 from app.services.jobs.confidence import share_interval
 from app.services.models import registry
 from app.services.views import VersionView, version
@@ -117,6 +118,9 @@ def _require_pictures(view: VersionView) -> None:
     """Raise Conflict unless the version draws pictures of one domain from noise."""
     if not (view.recipe.generates and isinstance(view.recipe.data, Images)):
         sentence = f"{view.reference} draws no pictures from noise, so no fakes can be judged: choose another model."
+        raise Conflict(sentence, code="nothing_to_judge")
+    if view.recipe.data.dataset not in catalog.all_datasets():
+        sentence = f"The pictures that {view.reference} learned are no dataset here, so there are no real ones to show."
         raise Conflict(sentence, code="nothing_to_judge")
 
 

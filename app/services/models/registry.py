@@ -24,7 +24,7 @@ from app.services.views import CheckpointView, JobView, VersionView
 from models.spec.recipe import Recipe
 from models.spec.wording import listed, unknown
 
-__all__ = ["VersionView", "delete", "find", "publish", "versions", "versions_since"]
+__all__ = ["VersionView", "add_imported", "delete", "find", "publish", "versions", "versions_since"]
 
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
@@ -133,7 +133,7 @@ def rebuild(version: VersionView, how: str, export: Exporter) -> None:
         if not rebuilt:
             sentence = (
                 f"The file of {version.reference} is {how}, and it cannot be exported again from a checkpoint: "
-                "train it again, or put the file back from a backup of FORGER_HOME/artifacts."
+                "train or import it again, or put the file back from a backup of FORGER_HOME/artifacts."
             )
             raise Conflict(sentence, code="model_damaged")
         Store(get_settings().artifacts).put_file(out)
@@ -171,6 +171,31 @@ def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, 
             recipe=job.recipe.model_dump(mode="json"),
             step=checkpoint.step,
             card={**card, **files.last_report(session, job.id, checkpoint.step)},
+        )
+        row = rows.find(session, name, version)
+        assert row is not None
+        return views.version(row)
+
+
+def require_stored(size: int) -> None:
+    """Check that `size` more bytes may be stored. Raises NoRoom."""
+    with unit_of_work() as session:
+        admission.admit(session, stored=size)
+
+
+def add_imported(name: str, recipe: Recipe, step: int, sha256: str, size: int, card: dict[str, Any]) -> VersionView:
+    """Add an export that no job here has trained, and that the store holds, as the next version. Raises NoRoom."""
+    with unit_of_work() as session:
+        admission.admit(session, stored=size)
+        version = rows.add_version(
+            session,
+            name,
+            job_id=None,
+            export_sha256=sha256,
+            export_bytes=size,
+            recipe=recipe.model_dump(mode="json"),
+            step=step,
+            card=card,
         )
         row = rows.find(session, name, version)
         assert row is not None

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.forger.cli.conftest import COMMAND, Run, output_of, refusal_of, run_forger
+from tests.support.foreign_networks import DcganExample, save_pth
+from tests.support.foreign_networks import trained as trained_network
 from tests.support.service import CHECKOUT, Service
 
 
@@ -120,6 +122,8 @@ def test_picture_is_enlarged_by_a_super_resolution_model(run: Run, tmp_path: Pat
         (("models", "delete", "nope"), "nope"),
         (("models", "publish", "name", "ckpt_0"), "ckpt_0"),
         (("models", "show", "../jobs"), ""),
+        (("models", "import", "text.jpg", "--name", "x"), "no file of weights"),
+        (("models", "import", "not-there", "--name", "x"), "not-there is no file"),
         (("recipes", "show", "nope"), "There is no recipe 'nope'"),
         (("datasets", "show", "nope"), "There is no dataset 'nope'"),
         (("datasets", "delete", "digits"), "built in"),
@@ -140,7 +144,7 @@ def test_invalid_command_is_refused_with_one_sentence(
 
 
 @pytest.mark.usefixtures("trained")
-def test_models_are_listed_published_and_deleted(run: Run, service: Service) -> None:
+def test_models_are_listed_published_imported_and_deleted(run: Run, service: Service, tmp_path: Path) -> None:
     head, *rows = output_of(run("models")).splitlines()
     assert head.startswith("MODEL")
     assert [row.split()[:4] for row in rows] == [
@@ -159,6 +163,12 @@ def test_models_are_listed_published_and_deleted(run: Run, service: Service) -> 
     assert "picked@1" in output_of(run("models", "list"))
     assert output_of(run("models", "delete", "picked@1")) == f"picked@1 is deleted at {service.url}.\n"
     assert "picked" not in output_of(run("models", "--json"))
+    save_pth(trained_network(DcganExample()).state_dict(), tmp_path / "netG.pth")
+    assert output_of(run("models", "import", "netG.pth", "--name", "faces", "--licence", "MIT")) == (
+        f"faces@1 is imported at {service.url}, from the layout dcgan.\n"
+    )
+    assert "imported.licence" in output_of(run("models", "show", "faces"))
+    output_of(run("models", "delete", "faces"))
 
 
 def test_recipes_are_listed_and_a_shown_recipe_can_be_trained(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""Serve POST /models/import: a file of weights becomes a version of a model."""
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import TypeAdapter
+
+from app.api.deps import ImportsDep, InferenceDep, SettingsDep
+from app.api.openapi.refusals import refusal_responses
+from app.api.requests.forms import require_form
+from app.api.requests.uploads import form_with_file, receive_file, validated_fields
+from app.core.settings import link
+from app.schemas.catalog import ImportIn
+from app.schemas.catalog_replies import version_out
+from app.services.models.imports import Files
+from forger.schemas.catalog import VersionOut
+
+router = APIRouter(prefix="/models", tags=["models"])
+_FIELDS = TypeAdapter(ImportIn)
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    responses=refusal_responses(429, 503, 507),
+    dependencies=[Depends(require_form)],
+    openapi_extra=form_with_file(
+        ImportIn,
+        "A file of weights: safetensors, or a .pth that holds a state dict.",
+        b2a="The generator of the way back, of the same layout: CycleGAN's net_G_B where `file` is its net_G_A.",
+    ),
+)
+async def import_model(
+    request: Request, response: Response, imports: ImportsDep, inference: InferenceDep, settings: SettingsDep
+) -> VersionOut:
+    """Import a model. Its file is an export of Forger, or a state dict of CycleGAN, pix2pix or the DCGAN example."""
+    await to_thread.run_sync(imports.require_ready)
+    limit = settings.max_model_bytes, "max_model_bytes"
+    only_one = "import one model at a time."
+    async with receive_file(request, imports.folder, *limit, imports.limiter, only_one, ["b2a"]) as sent:
+        fields = validated_fields(_FIELDS, sent.fields)
+        files = Files(sent.file, sent.others.get("b2a"))
+        version = await to_thread.run_sync(imports.take, files, fields.name, fields.licence, fields.source)
+    await to_thread.run_sync(inference.refresh)
+    response.headers["Location"] = link(f"/models/{version.reference}")
+    return version_out(version)
