@@ -24,6 +24,7 @@ with import_without_gc("fastapi"):
         datasets,
         events,
         experiments,
+        exports,
         health,
         jobs,
         judgements,
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
-        create_job, jobs, events, experiments, compare, samples, translations, models, judgements, datasets,
+        create_job, jobs, events, experiments, compare, samples, translations, models, exports, judgements, datasets,
         dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:

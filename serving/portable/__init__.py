@@ -1,0 +1,1 @@
+"""Write served models as files that other programs read, and measure that they compute the same."""
