@@ -2,30 +2,31 @@
 
     python -m bench.exports [--quick] [--json FILE]
 
-Writes a model of every family in every format, with the family's default networks and untrained weights that draw
-varied pictures, as GET /models/{name}@{version}/export does: in a process of its own. Figures of each family and format:
+Writes a model of every family in every format, as GET /models/{name}@{version}/export does, but in this process. Models
+have the family's default networks, and untrained weights that draw varied pictures. Figures of each family and format:
 
 - max difference: largest absolute difference of an output number, on the 64 fixed inputs of every program
 - mean difference: mean absolute difference, of the program where it is largest
-- seconds: to write and measure, from the start of the process to its end, once
+- seconds: to write and measure, once, without the start of a process
 - megabytes: of all files of the format
 """
 
 import json
-import subprocess
-import sys
+import logging
 import tempfile
 import time
+import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from app.core.sandbox import environment
 from bench.options import parser_of
 from bench.results import Row, show, write
 from models.spec.families import BUILT_IN
-from models.spec.portable import SUFFIXES
+from models.spec.portable import SUFFIXES, PortableFormat
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
+from serving.portable import main as portable
 from tests.support.exports import write_vivid
 
 LARGE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -34,12 +35,13 @@ LARGE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """further cases, with their family and overrides"""
 QUICK = ("gan", "cdcgan", "pix2pix")
-LIMIT_S = 3000
-"""seconds for one file"""
 
 
 def main() -> None:
     options = parser_of("exports", __doc__, "three families").parse_args()
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    cases: dict[str, tuple[str, dict[str, Any]]]
     cases = {name: (name, {}) for name in (QUICK if options.quick else BUILT_IN)} | ({} if options.quick else LARGE)
     rows: list[Row] = []
     for name, (family, overrides) in cases.items():
@@ -50,20 +52,13 @@ def main() -> None:
     write("exports", rows, options.json, versions=_versions())
 
 
-def _measured(case: str, recipe: Recipe, format_: str) -> list[Row]:
+def _measured(case: str, recipe: Recipe, format_: PortableFormat) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         export, folder = Path(name) / "export.safetensors", Path(name) / "files"
         folder.mkdir()
         write_vivid(export, recipe)
-        command = [sys.executable, "-P", "-W", "ignore", "-m", "serving.portable.main"]
         began = time.perf_counter()
-        subprocess.run(
-            [*command, str(export), format_, str(folder), str(LIMIT_S), ""],
-            env=environment.select(environment.PORTER),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=True,
-        )
+        portable.main(export, format_, folder, None)
         seconds = time.perf_counter() - began
         report = json.loads((folder / "report.json").read_text())
     size = sum(facts["bytes"] for facts in report["files"].values())
@@ -76,8 +71,6 @@ def _measured(case: str, recipe: Recipe, format_: str) -> list[Row]:
 
 
 def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
     return {package: version(package) for package in ("torch", "onnx", "onnxscript", "onnxruntime", "safetensors")}
 
 

@@ -25,7 +25,11 @@ from torch import Tensor
 Weights = dict[str, Tensor]
 
 
-def main(file: str, out: str, n: int = 16) -> None:
+N = 16
+"""number of pictures"""
+
+
+def main(file: str, out: str) -> None:
     with safe_open(file, framework="pt") as opened:
         header = json.loads(opened.metadata()["forger"])
         weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
@@ -39,16 +43,20 @@ def main(file: str, out: str, n: int = 16) -> None:
         sys.exit(f"This script knows no {generator['kind']}: take the format onnx or torch_export.")
     torch.manual_seed(0)
     latent, data = recipe["latent"], recipe["data"]
-    z = torch.randn(n, latent["size"]) if latent["kind"] == "normal" else 2 * torch.rand(n, latent["size"]) - 1
-    label = torch.arange(n) % data["classes"] if recipe["game"].get("conditional") else None
+    z = torch.randn(N, latent["size"]) if latent["kind"] == "normal" else 2 * torch.rand(N, latent["size"]) - 1
+    label = torch.arange(N) % data["classes"] if recipe["game"].get("conditional") else None
     examples = layouts[generator["kind"]](weights, recipe, latent["scale"] * z, label)
-    save(examples.view(n, data["channels"], data["side"], data["side"]), out)
+    save(examples.view(N, data["channels"], data["side"], data["side"]), out)
 
 
 def mlp(weights: Weights, recipe: dict[str, Any], z: Tensor, label: Tensor | None) -> Tensor:
     """Compute the fully connected generator: the label follows the latent as a one-hot vector."""
     x = z if label is None else torch.cat([z, F.one_hot(label, recipe["data"]["classes"]).float()], 1)
-    activations = {"relu": F.relu, "tanh": torch.tanh, "leaky_relu": lambda x: F.leaky_relu(x, 0.2)}
+    activations: dict[str, Callable[[Tensor], Tensor]] = {
+        "relu": F.relu,
+        "tanh": torch.tanh,
+        "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
+    }
     numbers = sorted({int(name.split(".")[1]) for name in weights})
     linear = [number for number in numbers if f"layers.{number}.running_mean" not in weights]
     for number in numbers:

@@ -1,16 +1,18 @@
-"""Run `forger models`: list, show, publish, delete."""
+"""Run `forger models`: list, show, publish, export, delete."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forger.cli import common, complete, printing
+from forger.exported import ExportFormat
 from forger.text import health_word
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import VersionOut
 
-group = typer.Typer(help="List, show, publish and delete models.")
+group = typer.Typer(help="List, show, publish, export and delete models.")
 
 Name = Annotated[str, typer.Argument(help="A model's name.", autocompletion=complete.models)]
 
@@ -73,6 +75,27 @@ def publish(
     forger = common.client(ctx)
     version = forger.publish(name, checkpoint)
     typer.echo(f"{version.model} is published at {forger.url}, from step {version.step}.")
+
+
+@group.command(no_args_is_help=True)
+def export(
+    ctx: typer.Context,
+    reference: Annotated[
+        str, typer.Argument(help="name@version, or name for its newest version.", autocompletion=complete.models)
+    ],
+    format_: Annotated[
+        ExportFormat, typer.Option("--format", help="safetensors: weights and recipe; onnx; torch_export.")
+    ] = "safetensors",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The zip to write; name-format.zip by default.", show_default=False),
+    ] = None,
+) -> None:
+    """Save a version as a zip for use without Forger, with a model card. The first one in a format takes a while."""
+    forger = common.client(ctx)
+    version = reference if "@" in reference else forger.model(reference).versions[0].model
+    exported = forger.export(version, output or Path(f"{version}-{format_}.zip"), format_)
+    typer.echo(f"{exported.path}: {exported.model} as {format_}, parity {exported.parity}")
 
 
 @group.command(no_args_is_help=True)

@@ -33,7 +33,7 @@ class SequenceGenerator(Scheduled):
         # Many small products gain nothing from bf16.
         with torch.autocast(z.device.type, enabled=False):
             state = self.start(code).tanh()
-            for gumbel_noise in gumbel(noise).unflatten(1, (self.length, self.symbols)).unbind(1):
+            for gumbel_noise in gumbel(noise).view(z.shape[0], self.length, self.symbols).unbind(1):
                 state = self.cell(torch.cat([code, symbol], 1), state)
                 symbol = self._choice(self.end(state) + gumbel_noise)
                 string.append(symbol)
