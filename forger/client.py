@@ -14,7 +14,7 @@ from urllib.parse import quote
 from forger import address
 from forger.connection import TIMEOUT_S, UPLOAD_TIMEOUT, Connection, idempotency_header
 from forger.experiment import Experiment
-from forger.exported import Exported, ExportFormat, save_export
+from forger.exported import Exported, save_export
 from forger.files import archive
 from forger.job import Job, Jobs
 from forger.picture import Picture, bytes_of
@@ -27,6 +27,7 @@ from forger.schemas.lectures import LectureList, LectureOut
 from forger.schemas.links import LinkKind, LinkList, LinkOut
 from forger.schemas.nearest import NearestOut
 from forger.schemas.samples import Format
+from forger.wire import ExportFormat
 
 if TYPE_CHECKING:
     from PIL.Image import Image

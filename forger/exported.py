@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from urllib.parse import quote
 
 from forger.connection import UPLOAD_TIMEOUT, Connection
 from forger.files import write_whole
-
-ExportFormat = Literal["safetensors", "onnx", "torch_export"]
+from forger.wire import ExportFormat
 
 
 @dataclass(frozen=True, slots=True)

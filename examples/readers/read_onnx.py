@@ -56,7 +56,10 @@ def picture(ports: list[dict[str, Any]], photo: str, multiple: int) -> dict[str,
 
 
 def save(examples: np.ndarray[Any, Any], out: str) -> None:
-    """Save pictures [n, channels, height, width] in [-1, 1] side by side."""
+    """Save pictures [n, channels, height, width] in [-1, 1] side by side; print points, strings or codes."""
+    if examples.ndim != 4:
+        print(examples)
+        return
     row = np.concatenate(list(examples), axis=2).transpose(1, 2, 0)
     levels = np.rint((row + 1) * 127.5).clip(0, 255).astype(np.uint8)
     Image.fromarray(levels.squeeze(2) if levels.shape[2] == 1 else levels).save(out)

@@ -39,8 +39,8 @@ def main(file: str, out: str) -> None:
         "mlp": mlp,
         "dcgan": dcgan,
     }
-    if generator["kind"] not in layouts:
-        sys.exit(f"This script knows no {generator['kind']}: take the format onnx or torch_export.")
+    if generator["kind"] not in layouts or recipe["data"]["kind"] != "images":
+        sys.exit(f"No {recipe['data']['kind']} of {generator['kind']} here: take the format onnx or torch_export.")
     torch.manual_seed(0)
     latent, data = recipe["latent"], recipe["data"]
     z = torch.randn(N, latent["size"]) if latent["kind"] == "normal" else 2 * torch.rand(N, latent["size"]) - 1

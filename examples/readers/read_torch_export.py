@@ -53,7 +53,10 @@ def picture(ports: list[dict[str, Any]], photo: str, multiple: int) -> list[Tens
 
 
 def save(examples: Tensor, out: str) -> None:
-    """Save pictures [n, channels, height, width] in [-1, 1] side by side."""
+    """Save pictures [n, channels, height, width] in [-1, 1] side by side; print points, strings or codes."""
+    if examples.ndim != 4:
+        print(examples)
+        return
     row = torch.cat(list(examples), dim=2).permute(1, 2, 0)
     levels = ((row + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     Image.fromarray(levels.squeeze(2) if levels.shape[2] == 1 else levels).save(out)

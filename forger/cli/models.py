@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forger.cli import common, complete, printing
-from forger.exported import ExportFormat
 from forger.text import health_word
+from forger.wire import ExportFormat
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import VersionOut

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from models.spec.portable import PARITY_INPUTS
@@ -12,7 +11,7 @@ from serving.portable.programs import TracedProgram, run_in_chunks
 
 @dataclass(frozen=True)
 class Parity:
-    """Absolute differences over all numbers of the outputs for the fixed inputs; None if one is not finite."""
+    """Absolute differences over all numbers of the outputs for the fixed inputs; None if an output is not finite."""
 
     max_abs: float | None
     mean_abs: float | None
@@ -26,14 +25,13 @@ def measure(program: TracedProgram, exported: Callable[..., Tensor]) -> Parity:
     largest, total, count = 0.0, 0.0, 0
     for inputs in program.batches:
         pairs = zip(run_in_chunks(program.served, inputs), run_in_chunks(exported, inputs), strict=True)
-        for expected, got in pairs:
-            difference = (got.double() - expected.double()).abs()
-            difference[got.isnan() & expected.isnan()] = 0
-            largest = max(largest, float(difference.nan_to_num(torch.inf).max()))
+        for expected, output in pairs:
+            difference = (output.double() - expected.double()).abs()
+            if not difference.isfinite().all():
+                return Parity(None, None)
+            largest = max(largest, float(difference.max()))
             total, count = total + float(difference.sum()), count + difference.numel()
-    mean = total / count
-    finite = torch.tensor([largest, mean]).isfinite().all()
-    return Parity(largest, mean) if finite else Parity(None, None)
+    return Parity(largest, total / count)
 
 
 def worst(parities: list[Parity]) -> Parity:

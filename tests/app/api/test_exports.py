@@ -29,6 +29,12 @@ pytestmark = [
 ]
 
 FILES = {"safetensors": "weights.safetensors", "onnx": "generator.onnx", "torch_export": "generator.pt2"}
+SMALL = {
+    "srgan": {"width": 4, "blocks": 1},
+    "inpaint": {"kind": "unet", "width": 4, "depth": 2},
+    "cyclegan": {"width": 4, "blocks": 1},
+}
+"""generators of translators that are written in seconds"""
 PARITY_BOUND = 1e-4
 """largest accepted difference of pictures in [-1, 1]: an eightieth of a level"""
 
@@ -53,7 +59,7 @@ def run_reader(script: str, folder: Path, *arguments: str) -> "np.ndarray[tuple[
     isolated = "import sys, runpy; sys.path = [p for p in sys.path if p != sys.argv[1]]; sys.argv = sys.argv[2:]; "
     isolated += "runpy.run_path(sys.argv[0], run_name='__main__'); assert 'forger' not in sys.modules; "
     isolated += "assert 'models' not in sys.modules"
-    command = [sys.executable, "-P", "-c", isolated, str(CHECKOUT), str(file), *arguments, "out.png"]
+    command = [sys.executable, "-P", "-c", isolated, str(CHECKOUT), str(file), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return np.asarray(Image.open(folder / "out.png"))
@@ -75,9 +81,33 @@ def test_export_holds_files_card_and_samples_and_a_reader_without_forger_draws(
     assert len(card["data"]["sha256"]) == 64
     assert f"# {model}" in members["card.md"].decode()
     (tmp_path / FILES[format_]).write_bytes(members[FILES[format_]])
-    drawn = run_reader(f"read_{format_}.py", tmp_path, FILES[format_])
+    drawn = run_reader(f"read_{format_}.py", tmp_path, FILES[format_], "out.png")
     assert drawn.shape == (16, 16 * 16)
     assert drawn.std() > 5
+
+
+@pytest.mark.parametrize("format_", ["onnx", "torch_export"])
+@pytest.mark.parametrize(
+    ("family", "dataset", "program"),
+    [("srgan", "digits", "translator"), ("inpaint", "digits", "translator"), ("cyclegan", "day2night", "b2a")],
+)
+@pytest.mark.sampled(2)
+def test_reader_without_forger_translates_a_photograph(
+    client: TestClient, publish: Publish, tmp_path: Path, family: str, dataset: str, program: str, format_: str
+) -> None:
+    overrides = {"cyclegan": {"data": {"side": 16}}}.get(family, {})
+    model = publish(family, dataset, name=f"out-{family}", generator=SMALL[family], **overrides)
+    _, members = export(client, model, format_)
+    card = json.loads(members["card.json"])
+    assert card["samples"] is None
+    assert "samples.png" not in members
+    file = next(one["file"] for one in card["programs"] if one["name"] == program)
+    (tmp_path / file).write_bytes(members[file])
+    Image.effect_mandelbrot((50, 41), (-2, -1, 1, 1), 20).convert("RGB").save(tmp_path / "photo.png")
+    drawn = run_reader(f"read_{format_}.py", tmp_path, file, "out.png", "photo.png")
+    multiple = registry.find(model).recipe.side_multiple
+    factor = registry.find(model).recipe.upscaling
+    assert drawn.shape[:2] == tuple(factor * (side // multiple * multiple) for side in (41, 50))
 
 
 def test_same_request_has_the_same_bytes_also_after_the_files_were_deleted(client: TestClient, model: str) -> None:
