@@ -37,9 +37,9 @@ def export_model_version(
         Query(description="safetensors: weights and recipe; onnx: for onnxruntime; torch_export: for torch.export."),
     ] = "safetensors",
 ) -> StreamingResponse:
-    """Fetch a version as a zip for use without Forger: files in the format, a model card and samples.
+    """Fetch a version as a zip for use without Forger.
 
-    The first request for a format writes the files, which takes seconds to minutes; later ones send the same bytes.
+    The zip holds files in the format, a model card and samples. The first request for a format writes the files, which takes seconds to minutes; later ones send the same bytes.
     """
     bundle = portable.bundle(f"{name}@{version}", format)
     model = bundle.version.reference
