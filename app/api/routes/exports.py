@@ -39,7 +39,8 @@ def export_model_version(
 ) -> StreamingResponse:
     """Fetch a version as a zip for use without Forger.
 
-    The zip holds files in the format, a model card and samples. The first request for a format writes the files, which takes seconds to minutes; later ones send the same bytes.
+    The zip holds files in the format, a model card and samples. The first request for a format writes the files, which
+    takes seconds to minutes; later ones send the same bytes.
     """
     bundle = portable.bundle(f"{name}@{version}", format)
     model = bundle.version.reference
