@@ -25,6 +25,7 @@ with import_without_gc("fastapi"):
         datasets,
         events,
         experiments,
+        exports,
         features,
         health,
         import_model,
@@ -89,8 +90,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, compare, samples, latents, interpolations, arithmetic, translations,
-        features, models, import_model, judgements, datasets, dataset_pictures, nearest, recipes, lectures, limits,
-        session, links, health,
+        features, models, import_model, exports, judgements, datasets, dataset_pictures, nearest, recipes, lectures,
+        limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

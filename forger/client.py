@@ -14,6 +14,7 @@ from urllib.parse import quote
 from forger import address
 from forger.connection import TIMEOUT_S, UPLOAD_TIMEOUT, Connection, idempotency_header
 from forger.experiment import Experiment
+from forger.exported import Exported, save_export
 from forger.files import archive
 from forger.job import Job, Jobs
 from forger.latent_space import LatentSpace
@@ -28,6 +29,7 @@ from forger.schemas.lectures import LectureList, LectureOut
 from forger.schemas.links import LinkKind, LinkList, LinkOut
 from forger.schemas.nearest import NearestOut
 from forger.schemas.samples import Format
+from forger.wire import ExportFormat
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -339,10 +341,7 @@ class Forger(PictureRequests, LatentSpace):
 
         >>> forger.version("cdcgan-digits@1").card["figures"]
         """
-        name, at, number = reference.partition("@")
-        if not (name and at and number):
-            raise ValueError(f"'{reference}' names no version: write name@version, such as cdcgan-digits@1.")
-        return self._connection.read(Version, f"/models/{_path_segment(reference)}")
+        return self._connection.read(Version, f"/models/{_path_segment(_checked_version(reference))}")
 
     def publish(self, name: str, checkpoint: str) -> Version:
         """Publish a checkpoint's weights as the next version of `name`.
@@ -374,6 +373,13 @@ class Forger(PictureRequests, LatentSpace):
             files = {part: (Path(one).name, opened.enter_context(Path(one).open("rb"))) for part, one in paths.items()}
             form = {"files": files, "data": sent}
             return self._connection.read(Version, "/models/import", "POST", timeout=UPLOAD_TIMEOUT, **form)
+
+    def export(self, reference: str, path: str | Path, format: ExportFormat | None = None) -> Exported:
+        """Save `name@version` as a zip for use without Forger, with a model card: safetensors, onnx or torch_export.
+
+        >>> forger.export("cdcgan-digits@1", "digits.zip", "onnx").parity
+        """
+        return save_export(self._connection, _checked_version(reference), Path(path), format)
 
     def delete_model(self, reference: str) -> None:
         """Delete `name@version`, or every version of `name`."""
@@ -533,6 +539,14 @@ class Forger(PictureRequests, LatentSpace):
 
 def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _checked_version(reference: str) -> str:
+    """Return the reference. Raises ValueError unless it is name@version."""
+    name, at, number = reference.partition("@")
+    if not (name and at and number):
+        raise ValueError(f"'{reference}' names no version: write name@version, such as cdcgan-digits@1.")
+    return reference
 
 
 def _judgements_path(reference: str) -> str:

@@ -105,9 +105,9 @@ class Connection:
             time.sleep(PAUSE_S)
 
     @contextmanager
-    def stream(self, path: str) -> Iterator[Response]:
+    def stream(self, path: str, **options: Any) -> Iterator[Response]:
         """Yield the reply while its body is still arriving."""
-        with self._named(), self._http.stream("GET", path) as reply:
+        with self._named(), self._http.stream("GET", path, **options) as reply:
             yield self._accepted(reply)
 
     @contextmanager

@@ -25,6 +25,7 @@ TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 TRAIN, EVALUATE, GENERATE, TRANSLATE = "train", "evaluate", "generate", "translate"
 """the kinds of job"""
 TableFormat = Literal["csv", "parquet"]
+ExportFormat = Literal["safetensors", "onnx", "torch_export"]
 
 MAX_KEY_CHARACTERS = 255
 """characters of an Idempotency-Key"""

@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     max_dataset_members: int = Field(200_000, gt=0, description="Most members of an uploaded dataset's zip.")
     max_model_bytes: int = Field(512 << 20, gt=0, description="Largest import of a model, all its files, in bytes.")
     max_intake_seconds: int = Field(900, gt=0, description="Longest time to read an uploaded dataset, in seconds.")
+    max_export_seconds: int = Field(
+        300, gt=0, description="Longest time to write a model as safetensors, ONNX or torch_export, in seconds."
+    )
     max_prepared_bytes: int = Field(
         16 << 30, gt=0, description="Largest uploaded dataset as a job prepares it, at its side and channels, in bytes."
     )
@@ -249,6 +252,11 @@ class Settings(BaseSettings):
     def judges(self) -> Path:
         """Return the cache of feature networks that were trained on datasets."""
         return self.home / "data" / "judges"
+
+    @property
+    def exported(self) -> Path:
+        """Return the folder of models as files for use without Forger."""
+        return self.home / "data" / "exported"
 
     @property
     def logs(self) -> Path:

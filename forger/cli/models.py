@@ -1,4 +1,4 @@
-"""Run `forger models`: list, show, publish, import, delete."""
+"""Run `forger models`: list, show, publish, import, export, delete."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,11 +8,12 @@ import typer
 from forger.cli import common, complete, printing
 from forger.cli.refusals import Refusal
 from forger.text import health_word
+from forger.wire import ExportFormat
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import VersionOut
 
-group = typer.Typer(help="List, show, publish, import and delete models.")
+group = typer.Typer(help="List, show, publish, import, export and delete models.")
 
 Name = Annotated[str, typer.Argument(help="A model's name.", autocompletion=complete.models)]
 
@@ -99,6 +100,27 @@ def import_(
     typer.echo(f"{version.model} is imported at {forger.url}, from the layout {version.card['imported']['layout']}.")
     for note in version.card["imported"]["notes"]:
         typer.echo(note)
+
+
+@group.command(no_args_is_help=True)
+def export(
+    ctx: typer.Context,
+    reference: Annotated[
+        str, typer.Argument(help="name@version, or name for its newest version.", autocompletion=complete.models)
+    ],
+    format_: Annotated[
+        ExportFormat, typer.Option("--format", help="safetensors: weights and recipe; onnx; torch_export.")
+    ] = "safetensors",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The zip to write; name-format.zip by default.", show_default=False),
+    ] = None,
+) -> None:
+    """Save a version as a zip for use without Forger, with a model card. The first one in a format takes a while."""
+    forger = common.client(ctx)
+    version = reference if "@" in reference else forger.model(reference).versions[0].model
+    exported = forger.export(version, output or Path(f"{version}-{format_}.zip"), format_)
+    typer.echo(f"{exported.path}: {exported.model} as {format_}, parity {exported.parity}")
 
 
 @group.command(no_args_is_help=True)

@@ -47,7 +47,7 @@ class ProgressiveGenerator(Scheduled):
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         stage, fade = growth(self.progress, len(self.sides))
-        x = self.first(pixel_norm(z)).view(len(z), -1, self.sides[0], self.sides[0])
+        x = self.first(pixel_norm(z)).unflatten(1, (-1, self.sides[0], self.sides[0]))
         x = before = self._block(0, pixel_norm(F.leaky_relu(x, 0.2)))
         for number in range(1, stage + 1):
             before, x = x, self._block(number, upsample(x, self.sides[number]))

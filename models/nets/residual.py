@@ -47,7 +47,7 @@ class ResidualGenerator(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         z, conditions = self._conditions(z, label)
-        x = self.first(z).view(len(z), -1, self.sides[0], self.sides[0])
+        x = self.first(z).unflatten(1, (-1, self.sides[0], self.sides[0]))
         for number, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True), start=1):
             if number == len(self.blocks) and self.attention is not None:
                 x = self.attention(x)

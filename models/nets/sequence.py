@@ -28,12 +28,12 @@ class SequenceGenerator(Scheduled):
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         code, noise = z[:, : -self.noise].float(), z[:, -self.noise :].float()
-        symbol = code.new_zeros(len(code), self.symbols)
+        symbol = code.new_zeros(code.shape[0], self.symbols)
         string = []
         # Many small products gain nothing from bf16.
         with torch.autocast(z.device.type, enabled=False):
             state = self.start(code).tanh()
-            for gumbel_noise in gumbel(noise).view(-1, self.length, self.symbols).unbind(1):
+            for gumbel_noise in gumbel(noise).view(z.shape[0], self.length, self.symbols).unbind(1):
                 state = self.cell(torch.cat([code, symbol], 1), state)
                 symbol = self._choice(self.end(state) + gumbel_noise)
                 string.append(symbol)

@@ -98,7 +98,7 @@ class Sketch(nn.Module):
         self.paint = nn.Sequential(_convolve(wide[-1], wide[-1]), nn.Conv2d(wide[-1], channels, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x).view(len(x), -1, self.sides[0], self.sides[0])
+        x = self.first(x).unflatten(1, (-1, self.sides[0], self.sides[0]))
         x = self.first_norm(x).relu()
         for convolve, side in zip(self.rise, self.sides[1:], strict=True):
             x = convolve(upsample(x, side))

@@ -46,7 +46,10 @@ def of_version(version: VersionView) -> tuple[CheckpointView, JobView]:
 
 
 def critic_of(version: VersionView) -> CriticFile:
-    """Return the checkpoint's file that holds the version's critic. Raises Conflict if it is gone."""
+    """Return the checkpoint's file that holds the version's critic. Raises Conflict if it is gone or was never here."""
+    if "imported" in version.card:
+        sentence = f"{version.reference} was imported without a critic. Name a model that was trained here."
+        raise Conflict(sentence, code="critic_gone", errors=(FieldError("/model", sentence),))
     try:
         checkpoint, job = of_version(version)
     except NotFound:

@@ -12,6 +12,7 @@ from app.db.session import unit_of_work
 from app.services import idempotency
 from app.services.datasets import catalog
 from app.services.jobs.attempt_files import remove_files
+from app.services.models import portable
 from app.services.system import home
 
 log = get_logger(__name__)
@@ -31,6 +32,7 @@ def _sweep_files() -> None:
         log.warning("home_of_another_database", home=str(get_settings().home), consequence="no file is removed")
         return
     removed = Store(get_settings().artifacts).delete_unreferenced(_referenced, older_than_s=GRACE_S)
+    portable.delete_stale(removed, GRACE_S)
     catalog.delete_stale_files(GRACE_S)
     orphans = _job_ids_without_row()
     for job_id in orphans:

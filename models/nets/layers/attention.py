@@ -23,9 +23,9 @@ class SelfAttention(nn.Module):
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        n, _, height, width = x.shape
+        height, width = x.shape[2:]
         pooled = downsample(x)
         query, key, value = (maps.flatten(2) for maps in (self.query(x), self.key(pooled), self.value(pooled)))
         weights = (query.mT @ key).softmax(2)
-        attended: Tensor = self.out((value @ weights.mT).reshape(n, -1, height, width))
+        attended: Tensor = self.out((value @ weights.mT).unflatten(2, (height, width)))
         return x + self.gain * attended

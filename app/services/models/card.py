@@ -1,0 +1,191 @@
+"""Write the card of a version: what it learned, how well, from which data, under which licence, and where it ends."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from app.core.settings import get_settings
+from app.core.store import Store
+from app.db.repositories import datasets as dataset_rows
+from app.db.repositories import jobs as job_rows
+from app.db.session import unit_of_work
+from app.services import views
+from app.services.jobs import lifecycle, measurements
+from app.services.views import VersionView
+from forger.wire import VERSION
+from models.spec import portable
+from models.spec.datasets import DATASETS
+from models.spec.portable import PortableFormat
+
+Json = dict[str, Any]
+CARD_FORMAT = 1
+"""version of the card's fields"""
+NO_LICENCE = "not recorded: ask whoever runs this service, and mind the licence of the data"
+PARITY_MEANING = (
+    "largest and mean absolute difference between the outputs of these files and those of the network that Forger "
+    "serves, over fixed inputs, in batches of 1 to 32"
+)
+
+
+def build(version: VersionView, format_: PortableFormat, report: Mapping[str, Any], *, has_samples: bool) -> Json:
+    """Return the card as JSON. `report` is that of serving.portable.main."""
+    recipe = version.recipe
+    return {
+        "card_format": CARD_FORMAT,
+        "model": version.reference,
+        "forger": VERSION,
+        "step": version.step,
+        "created_at": version.created_at,
+        "export_sha256": version.export_sha256,
+        "licence": version.card.get("imported", {}).get("licence"),
+        "source": _source(version),
+        "data": _data(version, report),
+        "figures": _figures(version),
+        "health": version.health,
+        "samples": "samples.png" if has_samples else None,
+        "format": format_,
+        "files": report["files"],
+        "programs": [_program(one, format_, report["programs"][one.name]) for one in portable.programs(recipe)],
+        "parity": {**report["parity"], "meaning": PARITY_MEANING, "versions": report["versions"]},
+        "limits": [*portable.limits(recipe), *_trouble(version)],
+        "recipe": recipe.model_dump(mode="json"),
+    }
+
+
+def as_json(card: Json) -> bytes:
+    return json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def markdown(card: Json) -> str:
+    """Return the card as a page for people. The recipe stands in card.json alone."""
+    data = card["data"]
+    generator = card["recipe"]["generator"]["kind"]
+    parts = [
+        f"# {card['model']}",
+        f"A {card['recipe']['game']['kind']} model ({generator} network) after {card['step']} steps, written as "
+        f"{card['format']} by Forger {card['forger']}.",
+        f"- Licence: {card['licence'] or NO_LICENCE}\n- Source: {card['source'] or 'not recorded'}\n"
+        f"- Data: {data['dataset']} ({data['source']}); sha256 {data['sha256'] or 'not known'}",
+        *(["![Samples](samples.png)"] if card["samples"] else []),
+        "## Programs",
+        *map(_program_text, card["programs"]),
+        _parity_text(card["parity"]),
+        "## Figures",
+        _figures_text(card["figures"]),
+        "## Limits",
+        "\n".join(f"- {sentence}" for sentence in card["limits"]),
+        "## Recipe",
+        "The complete recipe, with which Forger trains the same model again, is in `card.json` under `recipe`.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def sample_picture(version: VersionView) -> bytes | None:
+    """Return the PNG of the version's last report, from the fixed noise of its training; None if there is none."""
+    artifact_id = version.card.get("sample")
+    if version.job_id is None or artifact_id is None:
+        return None
+    artifacts = lifecycle.artifacts(version.job_id, "sample")
+    sha256 = next((artifact.sha256 for artifact in artifacts if artifact.id == artifact_id), None)
+    store = Store(get_settings().artifacts)
+    if sha256 is None or store.defect(sha256) is not None:
+        return None
+    return store.path(sha256).read_bytes()
+
+
+def _source(version: VersionView) -> str | None:
+    """Return where the weights are from; None of imported ones if nobody said it."""
+    if "imported" in version.card:
+        source: str | None = version.card["imported"]["source"]
+        return source
+    return "a training of this service" + ("" if version.job_id is None else f", job {version.job_id}")
+
+
+def _data(version: VersionView, report: Mapping[str, Any]) -> Json:
+    """Return the dataset with its digest: of the uploaded archive, or of a built-in dataset's numbers."""
+    name = version.recipe.data.dataset
+    if name in DATASETS:
+        return {
+            "dataset": name,
+            "source": DATASETS[name].source,
+            "sha256": report["data_sha256"],
+            "digest_of": "numbers",
+        }
+    with unit_of_work(read_only=True) as session:
+        row = dataset_rows.find(session, name)
+        sha256 = None if row is None else row.archive_sha256
+    source = "not in this service" if row is None else "uploaded to this service"
+    return {"dataset": name, "source": source, "sha256": sha256, "digest_of": "archive"}
+
+
+def _figures(version: VersionView) -> list[Json]:
+    """Return the figures measured at the version's step, each with its provenance."""
+    found = [] if version.job_id is None else _measured(version.job_id)
+    at_step = [asdict(one) for one in found if one.step == version.step]
+    if at_step:
+        return [{"name": one["name"], "value": one["value"], "step": one["step"], "provenance": one["provenance"]}
+                for one in at_step]  # fmt: skip
+    provenance = measurements.watch_provenance(version.recipe)
+    return [
+        {"name": name, "value": value, "step": version.step, "provenance": provenance}
+        for name, value in version.card.get("figures", {}).items()
+    ]
+
+
+def _measured(job_id: str) -> list[measurements.MeasuredFigure]:
+    with unit_of_work(read_only=True) as session:
+        row = job_rows.find(session, job_id)
+        return [] if row is None else measurements.of_job(session, views.job(row))
+
+
+def _program(program: portable.Program, format_: PortableFormat, parity: Json) -> Json:
+    suffix = portable.SUFFIXES[format_]
+    stem = portable.SAFETENSORS_STEM if format_ == "safetensors" else program.name
+    return {
+        "name": program.name,
+        "file": stem + suffix,
+        "inputs": [asdict(port) for port in program.inputs],
+        "output": asdict(program.output),
+        "parity": parity,
+    }
+
+
+def _trouble(version: VersionView) -> list[str]:
+    if version.health is None or version.health["state"] != "troubled":
+        return []
+    return [f"Its training was in trouble: {version.health['message']}"]
+
+
+def _parity_text(parity: Json) -> str:
+    packages = ", ".join(f"{name} {of}" for name, of in parity["versions"].items())
+    return (
+        f"Parity: {_number(parity['max_abs'])} at most, {_number(parity['mean_abs'])} on average, on "
+        f"{parity['inputs']} inputs: the {parity['meaning']}. Measured with {packages}."
+    )
+
+
+def _program_text(program: Json) -> str:
+    ports = "\n".join(f"- {_port_text('input', port)}" for port in program["inputs"])
+    head = f"**{program['name']}** in `{program['file']}`, parity {_number(program['parity']['max_abs'])}:"
+    return f"{head}\n\n{ports}\n- {_port_text('output', program['output'])}"
+
+
+def _port_text(role: str, port: Json) -> str:
+    shape = ", ".join(str(size) for size in port["shape"])
+    return f"{role} `{port['name']}` {port['dtype']} [{shape}]: {port['meaning']}"
+
+
+def _figures_text(figures: list[Json]) -> str:
+    if not figures:
+        return "None was measured."
+    rows = (
+        (one["name"], _number(one["value"]), str(one["step"]), f"`{json.dumps(one['provenance'], sort_keys=True)}`")
+        for one in figures
+    )
+    head = ["| figure | value | step | provenance |", "|---|---|---|---|"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4g}"

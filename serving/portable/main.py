@@ -1,0 +1,102 @@
+"""Write a served model as files that other programs read, in a process of its own.
+
+`python -m serving.portable.main EXPORT FORMAT FOLDER SECONDS DATA`: the export's file; the name of the format; an empty
+folder for the files, for REPORT_FILE and, if the model draws pictures from noise, for DRAWN_FILE; the seconds after
+which the kernel ends this process; and the folder of built-in datasets, or nothing.
+"""
+
+import hashlib
+import json
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from data.images import encode, sheet
+from data.readers import builtin
+from data.readers.base import DatasetMissing
+from models.export import load_export
+from models.spec.datasets import DATASETS
+from models.spec.portable import PortableFormat, file_names
+from models.spec.recipe import Recipe
+from serving.loaded import Item, LoadedModel
+from serving.portable import formats, parity
+from serving.portable.programs import load_programs
+from serving.thread_priority import use_batch_scheduling
+
+REPORT_FILE, DRAWN_FILE = "report.json", "drawn.png"
+DRAWN = 16
+"""number of pictures on the drawn sheet: numbers 0 to 15 of seed 0"""
+FACTS_FORMAT = 1
+"""version of the fields of a file's metadata"""
+_PACKAGES: dict[PortableFormat, tuple[str, ...]] = {
+    "safetensors": ("torch", "safetensors"),
+    "onnx": ("torch", "onnx", "onnxscript", "onnxruntime"),
+    "torch_export": ("torch",),
+}
+
+
+@torch.no_grad()
+def main(export: Path, format_: PortableFormat, folder: Path, data: Path | None) -> None:
+    """Write the files, and the report last: its presence says that the folder is complete."""
+    recipe, step, traced = load_programs(export)
+    facts = {
+        "format": FACTS_FORMAT,
+        "export_sha256": hashlib.sha256(export.read_bytes()).hexdigest(),
+        "recipe": recipe.model_dump(mode="json"),
+        "step": step,
+    }
+    parities = formats.write(format_, export, recipe, traced, facts, folder)
+    if recipe.generates and recipe.data.kind == "images":
+        (folder / DRAWN_FILE).write_bytes(_drawn(export))
+    report: dict[str, Any] = {
+        "parity": parity.worst(list(parities.values())).json(),
+        "programs": {name: one.json() for name, one in parities.items()},
+        "files": {name: _facts_of(folder / name) for name in file_names(recipe, format_)},
+        "versions": {package: version(package) for package in _PACKAGES[format_]},
+        "data_sha256": _data_sha256(recipe, data),
+    }
+    (folder / REPORT_FILE).write_text(json.dumps(report, sort_keys=True))
+
+
+def _facts_of(file: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _drawn(export: Path) -> bytes:
+    """Draw the pictures of GET /sample?seed=0 as a PNG: of every class in turn, if there are classes."""
+    model = LoadedModel(load_export(export), torch.device("cpu"), torch.get_num_threads())
+    classes = model.recipe.classes
+    items = [Item(index % classes if classes else None, index, 0, 1.0) for index in range(DRAWN)]
+    return encode(sheet(model.sample(items), gap=1))
+
+
+def _data_sha256(recipe: Recipe, data: Path | None) -> str | None:
+    """Return the sha256 of a built-in dataset's numbers, as a training reads them; None for another or a missing one.
+
+    The numbers of the training split: pictures, labels, points, strings, in this order. None also for day2night, whose
+    thousands of scenes take half a minute to render.
+    """
+    if recipe.data.dataset not in DATASETS or recipe.data.kind in ("unpaired", "paired"):
+        return None
+    try:
+        read = builtin.load(recipe.data, data)
+    except DatasetMissing:
+        return None
+    digest = hashlib.sha256()
+    for tensor in (read.images, read.labels, read.points, read.sequences):
+        if tensor is not None:
+            digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    export_file, format_name, folder_name, seconds, data_folder = sys.argv[1:]
+    signal.setitimer(signal.ITIMER_REAL, float(seconds))
+    use_batch_scheduling()
+    assert format_name in get_args(PortableFormat)
+    main(Path(export_file), format_name, Path(folder_name), Path(data_folder) if data_folder else None)  # type: ignore[arg-type]
