@@ -109,8 +109,11 @@ def test_invalid_value_in_a_body_is_refused_naming_field_and_value(client: TestC
 @pytest.mark.parametrize("case", CASES)
 def test_unknown_field_of_a_body_is_refused_with_the_nearest_name(client: TestClient, case: str) -> None:
     kind, path, valid = CASES[case]
-    for name in kind.model_json_schema()["properties"]:
-        unknown = f"{name}s" if f"{name}s" not in kind.model_json_schema()["properties"] else f"{name}_"
+    names = kind.model_json_schema()["properties"].keys()
+    for name in names:
+        unknown = (
+            f"{name}_" if any(other.startswith(f"{name}s") or other == f"{name}es" for other in names) else f"{name}s"
+        )
         message = messages(client.post(path, json={**valid, unknown: 7}))[f"/{unknown}"]
         require_told(message, unknown, 7)
         assert f"did you mean '{name}'?" in message
