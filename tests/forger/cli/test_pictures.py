@@ -122,7 +122,9 @@ def test_picture_is_enlarged_by_a_super_resolution_model(run: Run, tmp_path: Pat
         (("models", "delete", "nope"), "nope"),
         (("models", "publish", "name", "ckpt_0"), "ckpt_0"),
         (("models", "show", "../jobs"), ""),
-        (("models", "import", "text.jpg", "--name", "x"), "no file of weights"),
+        (("models", "import", "text.jpg", "--name", "x", "--licence", "MIT", "--source", "x"), "no file of weights"),
+        (("models", "import", "text.jpg", "--name", "x", "--source", "x"), "Add --licence"),
+        (("models", "import", "text.jpg", "--name", "x", "--licence", "MIT"), "Add --source"),
         (("models", "import", "not-there", "--name", "x"), "not-there is no file"),
         (("recipes", "show", "nope"), "There is no recipe 'nope'"),
         (("datasets", "show", "nope"), "There is no dataset 'nope'"),
@@ -164,7 +166,7 @@ def test_models_are_listed_published_imported_and_deleted(run: Run, service: Ser
     assert output_of(run("models", "delete", "picked@1")) == f"picked@1 is deleted at {service.url}.\n"
     assert "picked" not in output_of(run("models", "--json"))
     save_pth(trained_network(DcganExample()).state_dict(), tmp_path / "netG.pth")
-    assert output_of(run("models", "import", "netG.pth", "--name", "faces", "--licence", "MIT")) == (
+    assert output_of(run("models", "import", "netG.pth", "--name", "faces", "--licence", "MIT", "--source", "us")) == (
         f"faces@1 is imported at {service.url}, from the layout dcgan.\n"
     )
     assert "imported.licence" in output_of(run("models", "show", "faces"))
