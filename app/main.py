@@ -18,6 +18,7 @@ with import_without_gc("fastapi"):
     from app.api.openapi.document import build_openapi, operation_id
     from app.api.requests.unknown_names import refuse_unknown_parameters
     from app.api.routes import (
+        augmentations,
         compare,
         create_job,
         dataset_pictures,
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
-        create_job, jobs, events, experiments, compare, samples, translations, models, judgements, datasets,
+        create_job, jobs, events, experiments, augmentations, compare, samples, translations, models, judgements, datasets,
         dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
