@@ -83,8 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
-        create_job, jobs, events, experiments, augmentations, compare, samples, translations, models, judgements, datasets,
-        dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
+        create_job, jobs, events, experiments, augmentations, compare, samples, translations, models, judgements,
+        datasets, dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

@@ -33,7 +33,7 @@ def newest_finished(session: Session) -> list[FinishedTraining]:
 
 
 def running_and_queued(session: Session) -> tuple[list[float | None], dict[str, float | None]]:
-    """Return the seconds left of each running job of the trainings' queue, and those that each queued one takes, in order.
+    """Return the seconds left of each running job in the trainings' queue, and those that each queued one takes.
 
     A value of None is unknown. Only the first MAX_QUEUED queued jobs are returned, by job id.
     """

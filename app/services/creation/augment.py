@@ -87,7 +87,7 @@ def _held_out(dataset: str) -> HeldOut:
 
 
 def _possible_held_out(dataset: str) -> HeldOut | None:
-    """Return which pictures of a labelled dataset are held out: its test split if it has one; None if it is too small."""
+    """Return which pictures of a labelled dataset are held out, a test split if it has one; None if it is too small."""
     files = catalog.files(dataset)
     if files is None:
         return "fifth" if dataset in WITHOUT_TEST_SPLIT else "test"
