@@ -19,7 +19,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 ROOT_SEGMENTS = (
     "jobs", "experiments", "augmentations", "compare", "sample", "translate", "models", "datasets", "recipes",
-    "lectures", "limits", "events", "session", "links", "system", "livez", "readyz", "metrics", "version", "openapi.json", "docs", "studio",
+    "lectures", "limits", "events", "session", "links", "system", "livez", "readyz", "metrics", "version",
+    "openapi.json", "docs", "studio",
 )  # fmt: skip
 """first path segments of the service's addresses"""
 
