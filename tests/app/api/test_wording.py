@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from app.schemas.augmentations import AugmentationIn
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.catalog import ModelIn
 from app.schemas.experiments import ExperimentIn
@@ -28,6 +29,7 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "translate": (TranslateIn, "/jobs", {"kind": "translate", "dataset": "digits", "dry_run": True}),
     "extend": (ExtendIn, "/jobs/job_none/extend", {"budget": {"steps": 3}}),
     "experiment": (ExperimentIn, "/experiments", {"recipe": "gan", "dry_run": True}),
+    "augmentation": (AugmentationIn, "/augmentations", {"dataset": "digits", "per_class": 3, "model": "none"}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
     "judgement": (JudgementIn, "/models/none@1/judgements", {"seed": 3, "judge": "ada", "answers": ANSWERS}),
     "link": (LinkIn, "/links", {"kind": "job", "target": "job_none"}),
@@ -74,7 +76,9 @@ def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
         for path, operations in paths.items()
         if "application/json" in str(operations.get("post", {}).get("requestBody"))
     }
-    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", JUDGEMENTS, "/links", "/session"}
+    assert json_paths == {
+        "/jobs", "/jobs/{job_id}/extend", "/experiments", "/augmentations", "/models", JUDGEMENTS, "/links", "/session",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
