@@ -10,13 +10,11 @@ from pydantic.fields import FieldInfo
 
 from app.core.settings import CHECKOUT, Settings, get_settings
 from app.main import create_app
+from app.schemas.augmentations import AugmentationIn
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.jobs import EvaluateIn, TrainIn
-from app.schemas.augmentations import AugmentationIn
 from app.schemas.judgements import AnswerIn, JudgementIn
 from bench import gallery
-from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
-from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from forger.schemas.augmentations import (
     AugmentationOut,
     AugmentationReport,
@@ -25,6 +23,8 @@ from forger.schemas.augmentations import (
     Gain,
     Spread,
 )
+from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
+from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from forger.schemas.judgements import HumanFigure, HumanProvenance, JudgementOut
 from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
 from models.spec.datasets import DATASETS

@@ -7,8 +7,8 @@ from fastapi import FastAPI
 
 from app.core.settings import get_settings
 from app.services.jobs import lifecycle
-from tests.support.experiments import make_experiment
 from tests.support.augmentations import make_augmentation
+from tests.support.experiments import make_experiment
 from tests.support.exports import publish_vivid
 from tests.support.zips import picture, zipped
 
