@@ -5,8 +5,8 @@
 Each case is one POST /augmentations to a service of its own: it trains cdcgan on the real training pictures of the
 case, keeps as many generated pictures of each class as the case says, and compares classifiers on held-out real
 pictures, over five seeds. MNIST and CIFAR-10 are uploaded with the first 20, 50 or 200 pictures of each class as
-training pictures, and with 100 or 60 pictures of each class from the test split, at 16 px. A case whose pictures are missing is
-left out. A finished case is kept in bench/cache, so that an interrupted bench continues.
+training pictures, and with 100 or 60 pictures of each class from the test split, at 16 px. A case whose pictures are
+missing is left out. A finished case is kept in bench/cache, so that an interrupted bench continues.
 
 Figures: accuracy on held-out pictures with real pictures alone, generated ones alone, both, and real ones moved, turned
 and scaled; each with the deviation over the seeds. gain: that of both over real, with low and high, the ends of its
