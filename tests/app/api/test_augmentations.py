@@ -24,10 +24,10 @@ def pointers(reply: Any) -> list[str]:
     return sorted(error["pointer"] for error in reply.json()["errors"])
 
 
-def upload(client: TestClient, name: str, members: dict[str, bytes], **fields: str) -> str:
+def upload(client: TestClient, name: str, members: dict[str, bytes]) -> str:
     """Upload a dataset unless it is there; return its name."""
     files = {"file": ("x.zip", zipped(members))}
-    reply = client.post("/datasets", files=files, data={"name": name, **fields})
+    reply = client.post("/datasets", files=files, data={"name": name})
     assert reply.status_code in (201, 409), reply.text
     return name
 
@@ -135,17 +135,17 @@ def test_number_that_is_not_finite_is_refused(client: TestClient, number: str) -
 
 
 @pytest.mark.parametrize(
-    ("name", "members", "fields", "reason"),
+    ("name", "members", "reason"),
     [
-        ("flat", {f"{n}.png": picture(n) for n in range(4)}, {}, "no classes"),
-        ("one-class", classes("cat", each=6), {"layout": "classes"}, "no classes"),
-        ("tiny", classes("cat", "dog", each=3), {}, "too few pictures"),
+        ("flat", {f"{n}.png": picture(n) for n in range(4)}, "no classes"),
+        ("one-class", classes("cat", each=6), "no classes"),
+        ("tiny", classes("cat", "dog", each=3), "too few pictures"),
     ],
 )
 def test_upload_without_two_classes_or_with_too_few_pictures_is_refused(
-    client: TestClient, name: str, members: dict[str, bytes], fields: dict[str, str], reason: str
+    client: TestClient, name: str, members: dict[str, bytes], reason: str
 ) -> None:
-    reply = send(client, dataset=upload(client, name, members, **fields))
+    reply = send(client, dataset=upload(client, name, members))
     assert (reply.status_code, reply.json()["code"], pointers(reply)) == (422, "cannot_augment", ["/dataset"])
     assert reason in reply.json()["detail"]
 
