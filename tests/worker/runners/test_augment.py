@@ -15,14 +15,17 @@ from app.services.views import JobView
 from forger.wire import ARMS, TERMINAL, JobState
 from tests.support.augmentations import make_augmentation
 from tests.support.databases import sqlite_only
+from tests.support.exports import write_vivid
 from tests.support.worker import Process, running_worker, until_state, until_step
 from worker.augmentation import splits
 from worker.runners.main import build_runner
 from worker.runners.supervisor_link import StopRequested
 
 S = JobState
-STEPS, PER_CLASS = 60, 5
-REQUEST: dict[str, Any] = {"budget": {"steps": STEPS}, "per_class": PER_CLASS}
+STEPS, PER_CLASS = 30, 4
+REQUEST: dict[str, Any] = {
+    "budget": {"steps": STEPS}, "overrides": {"checkpoint_every": 10, "watch": None}, "per_class": PER_CLASS,
+}  # fmt: skip
 FILTERED = STEPS + 10 * PER_CLASS
 """the step at which every class is filtered"""
 
@@ -44,6 +47,17 @@ class StoppingLink:
         self.beat(step)
         if self.order is not None:
             raise StopRequested
+
+
+def with_generator() -> str:
+    """Create an augmentation whose first attempt has published an untrained generator; return the job's id."""
+    job, export = make_augmentation(**REQUEST), get_settings().home / "some.safetensors"
+    claim = attempts.claim(job.id, "tests")
+    assert claim is not None
+    write_vivid(export, job.recipe)
+    attempts.publish_generator(job.id, claim.fence, export, {}, step=STEPS, figures={})
+    attempts.stop(job.id, claim.fence)
+    return job.id
 
 
 def run_attempt(job_id: str, stop_at: int | None = None) -> JobView:
@@ -84,7 +98,8 @@ def test_augmentation_stopped_in_each_part_goes_on_and_gives_equal_bytes(databas
 
 @sqlite_only
 def test_report_counts_every_picture_and_the_zip_holds_the_kept_ones_with_their_labels(database: Path) -> None:
-    job = run_attempt(make_augmentation(**REQUEST).id)
+    job = run_attempt(with_generator())
+    assert job.state == S.SUCCEEDED, job.status_reason
     report = augmentations.report(job.id)
     assert report is not None
     assert (report["training"], report["held_out"]) == (1442, 355)
@@ -95,6 +110,7 @@ def test_report_counts_every_picture_and_the_zip_holds_the_kept_ones_with_their_
         assert one["generated"] == one["kept"] + left_out
         assert one["recall_before"]["mean"] is not None
         assert one["recall_after"]["mean"] is not None
+    assert 0 < sum(kept) < 10 * PER_CLASS
     assert sorted(report["accuracy"]) == sorted(ARMS)
     assert all(len(accuracy["values"]) == 3 for accuracy in report["accuracy"].values())
     assert report["useful"] == (report["gains"]["both"]["low"] > 0)
@@ -107,26 +123,26 @@ def test_report_counts_every_picture_and_the_zip_holds_the_kept_ones_with_their_
 
 @sqlite_only
 def test_filter_is_done_before_a_held_out_picture_is_read(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, read = make_augmentation(**REQUEST), splits.held_out_part
+    job_id, read = with_generator(), splits.held_out_part
     parts_when_read: list[int] = []
 
     def watched(data: Any) -> Any:
-        parts_when_read.append(len(augmentations.parts(job.id)))
+        parts_when_read.append(len(augmentations.parts(job_id)))
         return read(data)
 
     monkeypatch.setattr(splits, "held_out_part", watched)
-    assert run_attempt(job.id).state == S.SUCCEEDED
+    assert run_attempt(job_id).state == S.SUCCEEDED
     assert parts_when_read == [10], "one part for each class, and no classifier yet"
 
 
 @sqlite_only
 def test_damaged_part_is_computed_again_with_the_same_result(database: Path) -> None:
-    job = make_augmentation(**REQUEST)
-    run_attempt(job.id, FILTERED + 25)
-    store, expected = Store(get_settings().artifacts), result_files(job.id)
+    job_id = with_generator()
+    run_attempt(job_id, FILTERED + 25)
+    store, expected = Store(get_settings().artifacts), result_files(job_id)
     store.path(expected["class-00003.json"]).write_bytes(b"{}")
-    assert run_attempt(job.id).state == S.SUCCEEDED
-    assert expected.items() <= result_files(job.id).items()
+    assert run_attempt(job_id).state == S.SUCCEEDED
+    assert expected.items() <= result_files(job_id).items()
     assert store.defect(expected["class-00003.json"]) is None
 
 
@@ -134,13 +150,13 @@ def test_damaged_part_is_computed_again_with_the_same_result(database: Path) -> 
 def test_worker_pauses_resumes_and_cancels_an_augmentation_and_another_uses_its_model(broker: Process) -> None:
     first = make_augmentation(**REQUEST)
     with running_worker():
-        until_step(first.id, 20)
+        until_step(first.id, 10)
         lifecycle.pause(first.id)
         until_state(first.id, S.PAUSED)
         lifecycle.resume(first.id)
         done = until_state(first.id, *TERMINAL)
         assert done.state == S.SUCCEEDED, done.status_reason
-        second = make_augmentation(per_class=PER_CLASS, classifier_steps=5000)
+        second = make_augmentation(per_class=PER_CLASS, classifier_steps=5000, seed=0)
         until_step(second.id, 10 * PER_CLASS + 20)
         lifecycle.cancel(second.id)
         assert until_state(second.id, *TERMINAL).state == S.CANCELLED
