@@ -111,8 +111,8 @@ def verdict(both: Gain | None, gains: Mapping[str, Gain]) -> str:
     classical = gains["classical"]
     if classical.low > 0 and gains["both_over_classical"].low <= 0:
         sentence += (
-            f" Moving, turning and scaling the real pictures gains {_points(classical.mean)}, and generated ones are "
-            "not shown to be better."
+            f" Moving, turning and scaling the real pictures gains {_points(classical.mean)} points, and generated "
+            "ones are not shown to be better."
         )
     return sentence
 

@@ -30,6 +30,12 @@ FILTERED = STEPS + 10 * PER_CLASS
 """the step at which every class is filtered"""
 
 
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute on one thread: a training pins this process to a core, and later jobs would choose fewer threads."""
+    monkeypatch.setenv("FORGER_THREADS", "1")
+
+
 class StoppingLink:
     """A link to a supervisor that orders a stop once the job has reached a step; None: never."""
 
