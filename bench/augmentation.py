@@ -10,7 +10,8 @@ missing is left out. A finished case is kept in bench/cache, so that an interrup
 
 Figures: accuracy on held-out pictures with real pictures alone, generated ones alone, both, and real ones moved, turned
 and scaled; each with the deviation over the seeds. gain: that of both over real, with low and high, the ends of its
-95 % interval. useful: 1 if that interval lies above zero.
+95 % interval. useful: 1 if that interval lies above zero. kept and drawn: generated pictures that passed the filter, and
+those that it saw.
 """
 
 import hashlib
@@ -160,7 +161,7 @@ def figures(case: Case, report: AugmentationReport) -> Iterator[Row]:
         yield Row(case.name, "high", gain.high)
     yield Row(case.name, "useful", float(report.useful))
     yield Row(case.name, "kept", float(sum(one.kept for one in report.classes)))
-    yield Row(case.name, "generated", float(sum(one.generated for one in report.classes)))
+    yield Row(case.name, "drawn", float(sum(one.generated for one in report.classes)))
 
 
 if __name__ == "__main__":
