@@ -10,8 +10,8 @@ missing is left out. A finished case is kept in bench/cache, so that an interrup
 
 Figures: accuracy on held-out pictures with real pictures alone, generated ones alone, both, and real ones moved, turned
 and scaled; each with the deviation over the seeds. gain: that of both over real, with low and high, the ends of its
-95 % interval. useful: 1 if that interval lies above zero. kept and drawn: generated pictures that passed the filter, and
-those that it saw.
+95 % interval. useful: 1 if that interval lies above zero. kept and drawn: generated pictures that passed the
+filter, and those that it saw.
 """
 
 import hashlib
