@@ -19,6 +19,7 @@ with import_without_gc("fastapi"):
     from app.api.requests.unknown_names import refuse_unknown_parameters
     from app.api.routes import (
         arithmetic,
+        augmentations,
         compare,
         create_job,
         dataset_pictures,
@@ -89,9 +90,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
-        create_job, jobs, events, experiments, compare, samples, latents, interpolations, arithmetic, translations,
-        features, models, import_model, exports, judgements, datasets, dataset_pictures, nearest, recipes, lectures,
-        limits, session, links, health,
+        create_job, jobs, events, experiments, augmentations, compare, samples, latents, interpolations, arithmetic,
+        translations, features, models, import_model, exports, judgements, datasets, dataset_pictures, nearest, recipes,
+        lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from forger import address
+from forger.augmentation import Augmentations
 from forger.connection import TIMEOUT_S, UPLOAD_TIMEOUT, Connection, idempotency_header
 from forger.experiment import Experiment
 from forger.exported import Exported, save_export
@@ -44,7 +45,7 @@ PICTURES_PER_SHARD = 20
 """pictures in one shard of a job that translates sent pictures: a finished shard is not repeated after a fault"""
 
 
-class Forger(PictureRequests, LatentSpace):
+class Forger(PictureRequests, LatentSpace, Augmentations):
     """A connection to one service.
 
     `url` defaults to FORGER_URL, else the service that runs from FORGER_HOME, else FORGER_HOST and FORGER_PORT, else

@@ -22,8 +22,12 @@ class JobState(StrEnum):
 
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 """states in which a job has ended"""
-TRAIN, EVALUATE, GENERATE, TRANSLATE = "train", "evaluate", "generate", "translate"
+TRAIN, EVALUATE, GENERATE, TRANSLATE, AUGMENT = "train", "evaluate", "generate", "translate", "augment"
 """the kinds of job"""
+ARMS = ("real", "generated", "both", "classical")
+"""pictures with which an augmentation trains classifiers: real ones, generated ones, both, and changed real ones"""
+HELD_OUT_EVERY = 5
+"""of a dataset without a test split an augmentation holds out every such picture of each class"""
 TableFormat = Literal["csv", "parquet"]
 ExportFormat = Literal["safetensors", "onnx", "torch_export"]
 

@@ -33,6 +33,12 @@ MAX_SHARD_PICTURES = 100_000
 """pictures in one shard"""
 MAX_SHARDS = 1000
 """shards of one job"""
+MAX_AUGMENTED_PICTURES = 100_000
+"""pictures that one augmentation keeps"""
+MIN_AUGMENTATION_SEEDS, MAX_AUGMENTATION_SEEDS = 3, 10
+"""seeds of the classifiers of an augmentation"""
+MIN_CLASSIFIER_STEPS, MAX_CLASSIFIER_STEPS = 10, 5000
+"""training steps of one classifier of an augmentation"""
 MAX_EXPERIMENT_JOBS = 200
 """jobs of one experiment"""
 MAX_COMPARED_JOBS = 16

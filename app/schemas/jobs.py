@@ -73,8 +73,10 @@ class EvaluateIn(RequestBody):
     dry_run: bool = Field(False, description="Reply with what would be measured, and create nothing.")
 
 
-Kind = Literal["train", "evaluate", "generate", "translate"]
-KINDS = get_args(Kind)
+CreatedKind = Literal["train", "evaluate", "generate", "translate"]
+KINDS = get_args(CreatedKind)
+"""kinds that POST /jobs creates"""
+Kind = Literal[CreatedKind, "augment"]
 
 
 def _kind(body: Any) -> str:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, Discriminator, TypeAdapter
 
-from forger.schemas.specs import EvaluateSpec, GenerateSpec, TrainSpec, TranslateSpec
+from forger.schemas.specs import AugmentSpec, EvaluateSpec, GenerateSpec, TrainSpec, TranslateSpec
+from forger.wire import ARMS
 from models.spec import upgrade
 from models.spec.recipe import Recipe
 
@@ -82,7 +83,24 @@ class Translate(TranslateSpec, _Resolved):
         return self.files or 0
 
 
-JobSpec = Annotated[Train | Evaluate | Generate | Translate, Discriminator("kind")]
+class Augment(AugmentSpec, _Resolved):
+    @property
+    def source_job(self) -> str | None:
+        return None if self.weights is None else self.weights.job
+
+    @property
+    def training_steps(self) -> int:
+        """The steps of the generator's training; 0 if the job uses trained weights."""
+        return self.recipe.budget.steps if self.weights is None else 0
+
+    @property
+    def total(self) -> int:
+        """Count the steps of the generator, the pictures to keep, and the steps of all classifiers."""
+        pictures = self.per_class * self.recipe.classes
+        return self.training_steps + pictures + len(ARMS) * self.seeds * self.classifier_steps
+
+
+JobSpec = Annotated[Train | Evaluate | Generate | Translate | Augment, Discriminator("kind")]
 _ADAPTER: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 
 

@@ -12,7 +12,7 @@ import typer
 from forger.cli import common, printing
 from forger.cli.live_view import LiveView
 from forger.text import health_word, rounded
-from forger.wire import EVALUATE, GENERATE, TERMINAL, TRAIN, TRANSLATE, JobState
+from forger.wire import AUGMENT, EVALUATE, GENERATE, TERMINAL, TRAIN, TRANSLATE, JobState
 
 if TYPE_CHECKING:
     from forger.job import Job
@@ -83,6 +83,10 @@ def conclude(job: "Job") -> None:
         )
         typer.echo(f"  forger jobs save {common.id_suffix(job.id)} -o {shlex.quote(job.reply.dataset)}")
         return
+    if job.reply.kind == AUGMENT:
+        typer.echo(f"{job.id} has augmented {job.reply.dataset}. Save its report and its pictures with:")
+        typer.echo(f"  forger jobs save {common.id_suffix(job.id)} -o {shlex.quote(job.reply.dataset)}")
+        return
     if reason is not None:
         typer.echo(reason.message)
     if (health := job.reply.health) is not None and health.state != "healthy":
@@ -95,6 +99,8 @@ def weights_name(job: "Job") -> str:
     """Name the trained weights that the job uses."""
     spec = job.reply.spec
     assert spec.kind != "train"
+    if spec.weights is None:
+        return f"a model that it trains, {job.reply.model}"
     return f"{spec.weights.model or spec.weights.checkpoint}, of step {spec.weights.step}"
 
 

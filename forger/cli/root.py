@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from forger.cli import (
+    augment,
     compare,
     datasets,
     experiments,
@@ -49,6 +50,7 @@ cli.command("upscale", no_args_is_help=True)(model_inputs.upscale)
 cli.command("features", no_args_is_help=True)(model_inputs.features)
 cli.command("generate", no_args_is_help=True)(model_jobs.generate)
 cli.command("translate-dataset", no_args_is_help=True)(model_jobs.translate_dataset)
+cli.command("augment", no_args_is_help=True)(augment.augment)
 cli.add_typer(models.group, name="models")
 cli.add_typer(datasets.group, name="datasets")
 cli.add_typer(recipes.group, name="recipes")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field
 Features = Literal["own", "inception"]
 ShardFormat = Literal["zip", "npz"]
 Direction = Literal["a2b", "b2a"]
+HeldOut = Literal["test", "fifth"]
 
 
 class Spec(BaseModel):
@@ -74,4 +75,19 @@ class TranslateSpec(Spec):
     input: str | None = Field(description="The sha256 of their zip.")
 
 
-SpecOut = Annotated[TrainSpec | EvaluateSpec | GenerateSpec | TranslateSpec, Discriminator("kind")]
+class AugmentSpec(Spec):
+    """Draw labelled pictures for a dataset, filter them, and measure whether they help a classifier."""
+
+    kind: Literal["augment"] = "augment"
+    weights: Weights | None = Field(description="The generator's weights; null: the job trains it by its recipe.")
+    held_out: HeldOut = Field(
+        description="Real pictures for the comparison: the test split, or every fifth of each class of a dataset "
+        "without one. The generator never saw them."
+    )
+    per_class: int = Field(description="Pictures of each class to keep.")
+    seed: int
+    seeds: int = Field(description="Classifiers that are trained with each set of pictures.")
+    classifier_steps: int = Field(description="Training steps of each classifier.")
+
+
+SpecOut = Annotated[TrainSpec | EvaluateSpec | GenerateSpec | TranslateSpec | AugmentSpec, Discriminator("kind")]

@@ -111,4 +111,6 @@ _ALL = (
                 alphabet="()[]"),
 )  # fmt: skip
 
+WITHOUT_TEST_SPLIT = frozenset({"digits"})
+"""built-in datasets that have a training split only"""
 DATASETS: dict[str, DatasetInfo] = {info.name: info for info in _ALL}

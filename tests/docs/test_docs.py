@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from app.core.settings import CHECKOUT, Settings, get_settings
 from app.main import create_app
 from app.schemas.arithmetic import ArithmeticIn, TermIn
+from app.schemas.augmentations import AugmentationIn
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.interpolations import InterpolateQuery
 from app.schemas.jobs import EvaluateIn, TrainIn
@@ -18,6 +19,14 @@ from app.schemas.judgements import AnswerIn, JudgementIn
 from app.schemas.samples import DecodeIn
 from bench import gallery
 from forger.schemas.arithmetic import ArithmeticOut, CodeOut, TermOut
+from forger.schemas.augmentations import (
+    AugmentationOut,
+    AugmentationReport,
+    AugmentedClass,
+    AugmentedGenerator,
+    Gain,
+    Spread,
+)
 from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
 from forger.schemas.features import FeaturesOut
 from forger.schemas.interpolations import InterpolationOut
@@ -131,6 +140,15 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "POST /sample": (DecodeIn,),
     "GET /interpolate": (InterpolateQuery, InterpolationOut),
     "POST /latent/arithmetic": (ArithmeticIn, TermIn, ArithmeticOut, TermOut, CodeOut),
+    "POST /augmentations": (
+        AugmentationIn,
+        AugmentationOut,
+        AugmentationReport,
+        AugmentedClass,
+        AugmentedGenerator,
+        Spread,
+        Gain,
+    ),
     "GET /models`": (VersionOut,),
     "POST /models/{name}@{version}/judgements": (JudgementIn, AnswerIn, JudgementOut, HumanFigure, HumanProvenance),
     "POST /datasets/{name}/nearest": (NearestOut, NearestPicture, TypicalDistance),

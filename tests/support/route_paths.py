@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from app.core.settings import get_settings
 from app.services.jobs import lifecycle
+from tests.support.augmentations import make_augmentation
 from tests.support.experiments import make_experiment
 from tests.support.exports import publish_vivid
 from tests.support.zips import picture, zipped
@@ -29,6 +30,7 @@ def create_path_values(client: httpx.Client) -> dict[str, str]:
     reply = client.post("/datasets", files={"file": ("a.zip", archive)}, data={"name": "threes"})
     assert reply.status_code == 201, reply.text
     return {
+        "/augmentations/{job_id}": f"/augmentations/{make_augmentation(budget={'steps': 3}).id}",
         "{job_id}": job.id,
         "{artifact_id}": client.get(f"/jobs/{job.id}/artifacts").json()["data"][0]["id"],
         "{experiment_id}": make_experiment(recipe="gan", dataset="ring8", budget={"steps": 3}).id,

@@ -62,7 +62,7 @@ class Judge(nn.Module):
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute features [n, 128] and logits [n, classes] in chunks; return them on the CPU."""
         device = next(self.parameters()).device
-        parts = [self.body(_downscale(part.to(device).float())) for part in torch.split(x, CHUNK_EXAMPLES)]
+        parts = [self.body(shrink(part.to(device).float())) for part in torch.split(x, CHUNK_EXAMPLES)]
         features = torch.cat(parts)
         return features.cpu(), self.head(features).cpu()
 
@@ -71,7 +71,8 @@ def _block(channels: int, out: int, kernel: int, stride: int) -> tuple[nn.Module
     return nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()
 
 
-def _downscale(x: Tensor) -> Tensor:
+def shrink(x: Tensor) -> Tensor:
+    """Downscale pictures [n, c, s, s] to the judge's largest side by averaging."""
     return F.interpolate(x, size=(MAX_SIDE, MAX_SIDE), mode="area") if x.shape[-1] > MAX_SIDE else x
 
 
@@ -83,7 +84,7 @@ def trained_judge(
     `heartbeat` is called after every chunk that is read and every training step.
     """
     pictures, labels = _training_set(data, heartbeat)
-    judge = _new_judge(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
+    judge = new_judge(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
     path = None if cache is None else cache / f"judge-{_content_hash(pictures, labels, steps)}.pt"
     if path is None or not _load(judge, path):
         with on_one_thread():
@@ -110,7 +111,7 @@ def _downscaled_bytes(images: Tensor, heartbeat: Callable[[], None]) -> Tensor:
     """Downscale pictures chunk by chunk, since they may be larger than the memory."""
     parts = []
     for part in chunks(images, MAX_EXAMPLES):
-        parts.append(_downscale(part.float()).round().to(torch.uint8))
+        parts.append(shrink(part.float()).round().to(torch.uint8))
         heartbeat()
     return torch.cat(parts)
 
@@ -124,19 +125,28 @@ def _content_hash(pictures: Tensor, labels: Tensor | None, steps: int) -> str:
 
 
 def _train(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) -> Iterator[None]:
-    """Train the judge, and yield after each step."""
+    """Train the judge on these pictures, and yield after each step."""
     rng = Rng(0)
-    judge.train()
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=RATE, total_steps=steps)
-    for step in range(steps):
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
         stream = rng.stream("judge", step)
         rows = torch.randint(
             len(pictures), (BATCH_SIZE if labels is not None else BATCH_SIZE // QUARTER_TURNS,), generator=stream
         )
-        batch = pictures[rows].float() / 127.5 - 1
-        batch, targets = all_rotations(batch) if labels is None else (_random_shift(batch, stream), labels[rows])
-        loss = F.cross_entropy(judge(batch), targets)
+        chosen = pictures[rows].float() / 127.5 - 1
+        return all_rotations(chosen) if labels is None else (_random_shift(chosen, stream), labels[rows])
+
+    return train_classifier(judge, batch, steps)
+
+
+def train_classifier(judge: Judge, batch: Callable[[int], tuple[Tensor, Tensor]], steps: int) -> Iterator[None]:
+    """Train a judge, and yield after each step; `batch` returns the pictures [n, c, s, s] and classes [n] of a step."""
+    judge.train()
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=RATE, total_steps=steps)
+    for step in range(steps):
+        pictures, targets = batch(step)
+        loss = F.cross_entropy(judge(pictures), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -151,9 +161,10 @@ def _random_shift(x: Tensor, stream: torch.Generator) -> Tensor:
     return x.roll((down, right), dims=(2, 3))
 
 
-def _new_judge(channels: int, classes: int) -> Judge:
+def new_judge(channels: int, classes: int, seed: int = 0) -> Judge:
+    """Return an untrained judge, whose weights follow from the seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         return Judge(channels, classes)
 
 

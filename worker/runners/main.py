@@ -15,7 +15,7 @@ from app.core.errors import FencedOut
 from app.core.logging import configure, get_logger
 from app.core.sandbox import private
 from app.core.settings import get_settings
-from app.services.job_spec import Evaluate, Generate, Train, Translate
+from app.services.job_spec import Augment, Evaluate, Generate, Train, Translate
 from app.services.jobs import attempts
 from app.services.jobs.attempt_files import FilesLost
 from app.services.views import JobView
@@ -26,6 +26,7 @@ from worker.runners.supervisor_link import EXIT_DATABASE_LOST, SupervisorLink
 from worker.runners.train import TrainRunner
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
+    from worker.runners.augment import AugmentRunner
     from worker.runners.bulk import BulkRunner
     from worker.runners.evaluate import EvaluateRunner
 
@@ -59,7 +60,9 @@ def main(job_id: str, fence: int) -> int:
     return 0
 
 
-def build_runner(job: JobView, fence: int, link: SupervisorLink) -> "EvaluateRunner | BulkRunner | TrainRunner":
+def build_runner(
+    job: JobView, fence: int, link: SupervisorLink
+) -> "EvaluateRunner | BulkRunner | AugmentRunner | TrainRunner":
     match job.spec:
         case Evaluate() as spec:
             from worker.runners.evaluate import EvaluateRunner
@@ -69,6 +72,10 @@ def build_runner(job: JobView, fence: int, link: SupervisorLink) -> "EvaluateRun
             from worker.runners.bulk import BulkRunner
 
             return BulkRunner(job, spec, fence, link)
+        case Augment() as spec:
+            from worker.runners.augment import AugmentRunner
+
+            return AugmentRunner(job, spec, fence, link)
         case Train() as spec:
             return TrainRunner(job, spec, fence, link)
 

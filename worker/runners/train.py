@@ -118,7 +118,7 @@ class TrainRunner:
         if isinstance(result, Finished):
             self._publish(recipe, agreed, result)
         else:
-            attempts.stop(self._job_id, self._fence)
+            raise StopRequested
 
     def beat(self, step: int) -> None:
         if self._remaining is not None and step != self._step:
@@ -253,9 +253,7 @@ class TrainRunner:
         with self._scratch("export") as folder:
             export = folder / "export.safetensors"
             export_checkpoint(recipe, path, export, self._check_stop)
-            attempts.finish_training(
-                self._job_id,
-                self._fence,
+            self._record_export(
                 export,
                 card,
                 step=step,
@@ -263,6 +261,10 @@ class TrainRunner:
                 provenance=None if result.provenance is None else asdict(result.provenance),
                 reason=None if result.ending is None else (result.ending.code, result.ending.message),
             )
+
+    def _record_export(self, export: Path, card: dict[str, Any], **measured: Any) -> None:
+        """Publish the export, and end the job."""
+        attempts.finish_training(self._job_id, self._fence, export, card, **measured)
 
     def _checkpoint_to_serve(self, result: "Finished") -> tuple[Path, int]:
         """Return the best checkpoint, verified, and its step; the last one if that is damaged or without a watch."""

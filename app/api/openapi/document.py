@@ -20,6 +20,7 @@ KEY = {"type": "http", "scheme": "bearer", "description": "FORGER_API_KEY, if th
 TAGS = {
     "jobs": "Train, evaluate, generate and translate; follow, pause, extend and delete jobs.",
     "experiments": "Many jobs by one request, summarised over their seeds.",
+    "augmentations": "Labelled pictures for a dataset, and whether they help a classifier.",
     "compare": "Several jobs compared.",
     "inference": "Draw from a model; translate, enlarge, complete and describe pictures.",
     "models": "Published models and their versions.",

@@ -12,6 +12,7 @@ from app.services.jobs import measurements
 from data.uploads import report as uploads
 from forger.schemas import (
     arithmetic,
+    augmentations,
     catalog,
     compare,
     experiments,
@@ -27,7 +28,7 @@ from forger.schemas import (
 )
 from forger.schemas.base import Health, Json, Out
 from forger.schemas.dataset_report import Report
-from forger.schemas.specs import TrainSpec
+from forger.schemas.specs import AugmentSpec, TrainSpec
 from forger.wire import JobState
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
@@ -56,6 +57,7 @@ ANSWERS: list[Json] = [
     for index in range(5)
     for truth in ("real", "fake")
 ]
+AUGMENTATION_IN: Json = {"dataset": "digits", "per_class": 200, "seed": 1}
 JOB_IN: Json = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 1200}}
 
 PARAMETERS: Mapping[str, Any] = {
@@ -105,6 +107,7 @@ def bodies() -> dict[str, Json]:
         },
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
         "ExperimentIn": EXPERIMENT_IN,
+        "AugmentationIn": AUGMENTATION_IN,
         "JudgementIn": {"seed": 3, "judge": "ada", "answers": ANSWERS},
         "SessionIn": {"key": "correct-horse-battery-staple"},
         "LinkIn": {"kind": "job", "target": JOB, "hours": 24},
@@ -248,6 +251,7 @@ def _replies() -> list[Out]:
             refusals=[],
         ),
         _comparison(),
+        _augmentation(job),
         _judgements(),
         _judgements().data[0],
         _nearest(),
@@ -431,6 +435,63 @@ def _comparison() -> compare.ComparisonOut:
             compare.ComparedSample(job=job.id, href=f"/sample?model={job.model}&n=16&seed=1&scale=1", report=None)
             for job in jobs_
         ],
+    )
+
+
+def _augmentation(job: jobs.JobOut) -> augmentations.AugmentationOut:
+    spec = AugmentSpec(weights=None, held_out="fifth", per_class=200, seed=1, seeds=3, classifier_steps=500)
+    augmenting = {"kind": "augment", "spec": spec, "state": JobState.SUCCEEDED, "estimate": None}
+    own = f"/jobs/{JOB}"
+    return augmentations.AugmentationOut(
+        job=job.model_copy(update=augmenting),
+        report=_augmentation_report(),
+        links={
+            "self": f"/augmentations/{JOB}",
+            "job": own,
+            "report": f"{own}/artifacts/{ARTIFACT}",
+            "pictures": f"{own}/artifacts/{ARTIFACT}",
+        },
+    )
+
+
+def _augmentation_report() -> augmentations.AugmentationReport:
+    def spread(*values: float) -> augmentations.Spread:
+        return augmentations.Spread(mean=values[1], deviation=round(values[2] - values[1], 6), values=list(values))
+
+    zero = augmentations.AugmentedClass(
+        number=0,
+        name="0",
+        training=143,
+        held_out=35,
+        generated=212,
+        disagreed=9,
+        near_training=1,
+        near_generated=2,
+        kept=200,
+        recall_before=spread(0.97, 0.98, 0.99),
+        recall_after=spread(0.98, 0.99, 1.0),
+    )
+    return augmentations.AugmentationReport(
+        dataset="digits",
+        side=16,
+        channels=1,
+        generator=augmentations.AugmentedGenerator(family="cdcgan", export_sha256=SHA256, step=1200),
+        per_class=200,
+        seed=1,
+        seeds=3,
+        classifier_steps=500,
+        batch_size=128,
+        filter="A picture is kept if a classifier of the real training pictures sees the class it was generated for.",
+        training=1441,
+        held_out=356,
+        accuracy={"real": spread(0.97, 0.975, 0.98), "both": spread(0.975, 0.98, 0.985)},
+        gains={"both": augmentations.Gain(mean=0.005, low=-0.012, high=0.022)},
+        interval="95 %, by Student's t.",
+        useful=False,
+        verdict="No gain is shown: +0.5 points of accuracy on held-out pictures (-1.2 to +2.2), and the interval "
+        "includes zero.",
+        warnings=[],
+        classes=[zero],
     )
 
 

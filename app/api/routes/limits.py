@@ -78,6 +78,19 @@ FIXED_LIMITS = (
         "Most pictures in one shard of a job that generates or translates.",
     ),
     ("shards", limits.MAX_SHARDS, "files", "Most shards of one job."),
+    ("augmented", limits.MAX_AUGMENTED_PICTURES, "pictures", "Most pictures that one augmentation keeps."),
+    (
+        "augmentation_seeds",
+        limits.MAX_AUGMENTATION_SEEDS,
+        "seeds",
+        f"Most seeds of an augmentation's classifiers; least {limits.MIN_AUGMENTATION_SEEDS}.",
+    ),
+    (
+        "classifier_steps",
+        limits.MAX_CLASSIFIER_STEPS,
+        "steps",
+        f"Most steps of each classifier of an augmentation; least {limits.MIN_CLASSIFIER_STEPS}.",
+    ),
     ("experiment_jobs", limits.MAX_EXPERIMENT_JOBS, "jobs", "Most jobs of one experiment: cases times seeds."),
     ("compared_jobs", limits.MAX_COMPARED_JOBS, "jobs", "Most jobs that are compared at once; the least is 2."),
     (

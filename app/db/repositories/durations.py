@@ -5,13 +5,16 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.core.names import QUEUES
 from app.core.states import ACTIVE
 from app.db.session import epoch_now
 from app.db.tables import Job
 from forger.wire import TRAIN, JobState
 
 MAX_FINISHED, MAX_QUEUED = 200, 200
-"""newest succeeded jobs, and first queued trainings, that are read"""
+"""newest succeeded jobs, and first queued jobs of the trainings' queue, that are read"""
+_KINDS = [kind for kind, queue in QUEUES.items() if queue == QUEUES[TRAIN]]
+"""kinds of jobs that share slots with trainings"""
 
 
 class FinishedTraining(NamedTuple):
@@ -30,13 +33,13 @@ def newest_finished(session: Session) -> list[FinishedTraining]:
 
 
 def running_and_queued(session: Session) -> tuple[list[float | None], dict[str, float | None]]:
-    """Return the seconds left of each running training, and the seconds that each queued one takes, in queue order.
+    """Return the seconds left of each running job in the trainings' queue, and those that each queued one takes.
 
-    A value of None is unknown. Only the first MAX_QUEUED queued trainings are returned, by job id.
+    A value of None is unknown. Only the first MAX_QUEUED queued jobs are returned, by job id.
     """
     remaining_s = func.coalesce(Job.eta_s, Job.takes_s - (epoch_now() - Job.started_at))
-    runs = select(remaining_s).where(Job.state.in_(ACTIVE), Job.kind == TRAIN)
-    waits = select(Job.id, Job.takes_s).where(Job.state == JobState.QUEUED, Job.kind == TRAIN)
+    runs = select(remaining_s).where(Job.state.in_(ACTIVE), Job.kind.in_(_KINDS))
+    waits = select(Job.id, Job.takes_s).where(Job.state == JobState.QUEUED, Job.kind.in_(_KINDS))
     running: list[float | None] = [None if seconds is None else max(0.0, seconds) for seconds in session.scalars(runs)]
     ordered = session.execute(waits.order_by(Job.queued_at, Job.id).limit(MAX_QUEUED))
     return running, {row.id: row.takes_s for row in ordered}

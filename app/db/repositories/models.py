@@ -42,6 +42,12 @@ def find(session: Session, name: str, version: int | None = None, *, lock: bool 
     return session.scalars(query if version is None else query.where(ModelVersion.version == version)).one_or_none()
 
 
+def of_job(session: Session, job_id: str) -> ModelVersion | None:
+    """Return the newest version that the job published; None if there is none."""
+    published = select(ModelVersion).where(ModelVersion.job_id == job_id).order_by(ModelVersion.id.desc())
+    return session.scalars(published.limit(1)).one_or_none()
+
+
 def numbers(session: Session) -> dict[str, list[int]]:
     """Return the version numbers of each model, ordered by name and number."""
     by_name: dict[str, list[int]] = {}

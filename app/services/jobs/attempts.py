@@ -32,6 +32,8 @@ MAX_RUNNER_LOSSES = 3
 """attempts in a row whose runner died before a new checkpoint; after so many the job fails"""
 MAX_WORKER_LOSSES = 10
 """the same for attempts whose worker died; the job may be innocent, but it must not kill hosts for ever"""
+EXPORT_KIND = "export"
+"""kind of the artifact with the published weights of a job"""
 _STATE_AFTER_STOP = {
     JobState.RUNNING: JobState.QUEUED,
     JobState.PAUSING: JobState.PAUSED,
@@ -284,34 +286,61 @@ def finish_training(
     sha256 = Store(get_settings().artifacts).put_file(export)
     with unit_of_work() as session:
         rows.lock(session, job_id, fence)
-        job = _locked_row(session, job_id)
-        files.put_artifact(
-            session,
-            job_id,
-            name="export.safetensors",
-            kind="export",
-            media_type="application/octet-stream",
-            sha256=sha256,
-            size=size,
-            step=step,
-        )
-        card_figures = {"figures": dict(figures)} if figures else {}
-        version = models.add_version(
-            session,
-            job.model_name,
-            job_id=job_id,
-            export_sha256=sha256,
-            export_bytes=size,
-            recipe=read_spec(job.spec).recipe.model_dump(mode="json"),
-            step=step,
-            card={**card, **files.last_report(session, job_id, step), **card_figures},
-        )
-        model = f"{job.model_name}@{version}"
+        model = _add_version(session, job_id, sha256, size, card, step=step, figures=figures)
         result = {"model": model, "export_sha256": sha256, "step": step, "figures": dict(figures)}
         if provenance is not None:
             result["provenance"] = dict(provenance)
         end(session, job_id, fence, JobState.SUCCEEDED, reason=reason, result=result)
     return model
+
+
+def publish_generator(
+    job_id: str, fence: int, export: Path, card: Mapping[str, Any], *, step: int, figures: Mapping[str, float | None]
+) -> str:
+    """Store the export and register it as a model version, as `finish_training`; the job goes on with other work."""
+    size = export.stat().st_size
+    sha256 = Store(get_settings().artifacts).put_file(export)
+    with unit_of_work() as session:
+        rows.lock(session, job_id, fence)
+        model = _add_version(session, job_id, sha256, size, card, step=step, figures=figures)
+        rows.write(session, job_id, fence, ("published", {"step": step, "message": f"Published {model}."}))
+    return model
+
+
+def _add_version(
+    session: Session,
+    job_id: str,
+    sha256: str,
+    size: int,
+    card: Mapping[str, Any],
+    *,
+    step: int,
+    figures: Mapping[str, float | None],
+) -> str:
+    """Record the stored export of `size` bytes as an artifact and as a model version; return name@version."""
+    job = _locked_row(session, job_id)
+    files.put_artifact(
+        session,
+        job_id,
+        name="export.safetensors",
+        kind=EXPORT_KIND,
+        media_type="application/octet-stream",
+        sha256=sha256,
+        size=size,
+        step=step,
+    )
+    card_figures = {"figures": dict(figures)} if figures else {}
+    version = models.add_version(
+        session,
+        job.model_name,
+        job_id=job_id,
+        export_sha256=sha256,
+        export_bytes=size,
+        recipe=read_spec(job.spec).recipe.model_dump(mode="json"),
+        step=step,
+        card={**card, **files.last_report(session, job_id, step), **card_figures},
+    )
+    return f"{job.model_name}@{version}"
 
 
 def finish_evaluation(

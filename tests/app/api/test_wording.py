@@ -11,6 +11,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from app.schemas.arithmetic import ArithmeticIn
+from app.schemas.augmentations import AugmentationIn
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.catalog import ModelIn
 from app.schemas.experiments import ExperimentIn
@@ -32,6 +33,7 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "experiment": (ExperimentIn, "/experiments", {"recipe": "gan", "dry_run": True}),
     "decode": (DecodeIn, "/sample", {"model": "none", "latents": [[0.5, -1.5]]}),
     "arithmetic": (ArithmeticIn, "/latent/arithmetic", {"model": "none", "terms": [{"samples": ["1"]}]}),
+    "augmentation": (AugmentationIn, "/augmentations", {"dataset": "digits", "per_class": 3, "model": "none"}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
     "judgement": (JudgementIn, "/models/none@1/judgements", {"seed": 3, "judge": "ada", "answers": ANSWERS}),
     "link": (LinkIn, "/links", {"kind": "job", "target": "job_none"}),
@@ -79,8 +81,8 @@ def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
         if "application/json" in str(operations.get("post", {}).get("requestBody"))
     }
     assert json_paths == {
-        "/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", JUDGEMENTS, "/links", "/session", "/sample",
-        "/latent/arithmetic",
+        "/jobs", "/jobs/{job_id}/extend", "/experiments", "/augmentations", "/models", JUDGEMENTS, "/links", "/session",
+        "/sample", "/latent/arithmetic",
     }  # fmt: skip
 
 

@@ -16,6 +16,8 @@ MAX_DOUBLE_WIDTH = 512
 """numbers per example up to which distances use double precision"""
 ROUNDING = 1e-5
 """distances below this share of the examples' length count as rounding errors"""
+NEAR = 0.4
+"""share of the typical spacing of training examples below which an example is a near copy of another one"""
 SPACING_EXAMPLES = 2_000
 """number of training examples whose distance to their nearest neighbour is measured"""
 
@@ -57,7 +59,7 @@ def variety(real: Tensor, generated: Tensor) -> float:
     return float(of_generated / of_real) if float(of_real) > ROUNDING * _length(real) else math.nan
 
 
-def copies(train: Tensor, generated: Tensor, near: float = 0.4, spacing: float | None = None) -> float:
+def copies(train: Tensor, generated: Tensor, near: float = NEAR, spacing: float | None = None) -> float:
     """Return the share of generated examples that are near copies of a training example, in [0, 1]; 0 is best.
 
     A near copy is nearer to a training example than `near` times `spacing`, by default their `typical_spacing`. nan if
@@ -74,6 +76,21 @@ def typical_spacing(train: Tensor) -> float:
     train = _rows(train)
     rows = torch.arange(0, len(train), max(1, len(train) // SPACING_EXAMPLES))
     return float(_nearest(train[rows], train, 1, excluded=rows)[0].median())
+
+
+def near_copy_distance(train: Tensor) -> float:
+    """Return the distance below which an example is a near copy, as `copies` counts them, and at least of an equal one.
+
+    Equal training examples leave rounding errors alone as the distance.
+    """
+    return max(NEAR * typical_spacing(train) if len(train) > 1 else 0.0, ROUNDING * _length(train))
+
+
+def distances_to_nearest(x: Tensor, among: Tensor) -> Tensor:
+    """Return the distance [n] of each x to the nearest of `among`; infinite if there is none."""
+    if not len(among):
+        return torch.full((len(x),), torch.inf)
+    return _nearest(_rows(x), _rows(among), 1)[0][:, 0]
 
 
 def nearest(train: Tensor, generated: Tensor) -> Tensor:
