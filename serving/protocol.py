@@ -47,13 +47,13 @@ class AnyEngine(Protocol):
         """Raise Overloaded if the queue has no room for one more picture."""
 
     def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
-        """Sample uint8 [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length].
+        """Sample levels [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length].
 
-        Raises Overloaded.
+        Levels are uint8, or uint16 for a model of 16 bits. Raises Overloaded.
         """
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
-        """Translate uint8 [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
+        """Translate levels [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
 
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Write the export of a checkpoint to `out`."""

@@ -64,7 +64,12 @@ async def translate_picture(
     await inference.admit()
     recipe, name = version.recipe, version.reference
     image, notes = await images.decode_upload(
-        sandbox, file.file, translation.channels_of(recipe), settings, masked=recipe.fills_holes
+        sandbox,
+        file.file,
+        translation.channels_of(recipe),
+        settings,
+        masked=recipe.fills_holes,
+        bits=recipe.bits,
     )
     translation.require_room(image, recipe, name, settings.max_pixels)
     shown, alpha = await on_imaging_thread(translation.split_alpha, image, recipe, name)

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.core.errors import FieldError, Invalid
+from data.deep_image import resized
+from data.levels import bits_of, full_level
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
 OPAQUE_ALPHA = 128
-"""least alpha of a pixel outside of a hole, of 0 to 255"""
+"""least alpha of a pixel outside of a hole, of 0 to 255: half of the levels"""
 MAX_SCALE_RATIO = 2
 """ratio of a picture's shorter side to that of the training pictures, in either direction, without a note"""
 
@@ -48,7 +50,8 @@ def split_alpha(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array 
     colour, alpha = np.split(image, [channels_of(recipe)], axis=2)
     if not recipe.fills_holes:
         return colour, alpha if alpha.size else None
-    hole = np.where(alpha < OPAQUE_ALPHA, 255, 0).astype(np.uint8)
+    transparent = alpha < OPAQUE_ALPHA << (bits_of(image) - 8)
+    hole = np.where(transparent, full_level(image), 0).astype(image.dtype)
     if hole.any():
         return np.concatenate([colour, hole], axis=2), None
     if isinstance(recipe.game, Paired) and recipe.game.mask == "random":
@@ -63,7 +66,7 @@ def join_alpha(translated: Array, alpha: Array | None) -> Array:
         return translated
     height, width, _ = translated.shape
     if alpha.shape[:2] != (height, width):
-        alpha = np.asarray(Image.fromarray(alpha[..., 0]).resize((width, height), Image.Resampling.BICUBIC))[..., None]
+        alpha = resized(alpha, (width, height), Image.Resampling.BICUBIC)
     return np.concatenate([translated, alpha], axis=2)
 
 
