@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.api.replies import comparison_sheet
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.services.datasets import catalog
@@ -41,7 +42,7 @@ def smooth(side: int, channels: int, seed: int) -> Array:
     """Draw a smooth picture uint16 of many levels."""
     phase = np.random.default_rng(seed).random((3, channels)) * 6
     y, x = np.mgrid[0:side, 0:side][..., None] / side
-    return (32767 + 30000 * np.sin(phase[0] * x + phase[1] * y + phase[2])).astype(np.uint16)
+    return np.asarray(32767 + 30000 * np.sin(phase[0] * x + phase[1] * y + phase[2]), np.uint16)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,8 @@ def test_every_level_survives_intake_and_batch(uploads: Uploads) -> None:
 
 def resized_ramp(side: int) -> Array:
     """Return the ramp at a side, by Pillow's filter in float."""
-    return np.clip(np.asarray(Image.fromarray(RAMP[..., 0].astype(np.float32)).resize((side, side), 3)), 0, 65535)
+    small = Image.fromarray(RAMP[..., 0].astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(small).clip(0, 65535)
 
 
 def test_pictures_of_the_right_side_are_stored_and_shown_level_by_level(
@@ -183,7 +185,8 @@ def test_recipe_whose_bits_are_not_those_of_its_dataset_is_refused(grey: dict[st
 @pytest.mark.usefixtures("models")
 def test_sample_is_a_png_of_16_bits_with_more_levels_than_8_bits_have(client: TestClient) -> None:
     pixels = samples_of(get(client, "/sample?model=grey&n=16&seed=1"))
-    assert (pixels.dtype, pixels.shape) == (np.uint16, (67, 67, 1))
+    assert pixels.dtype == np.uint16
+    assert pixels.shape == (67, 67, 1)
     assert len(np.unique(pixels)) > 1000
     assert (pixels[16::17] == 32768).all()
 
@@ -209,6 +212,12 @@ def test_webp_of_a_sample_has_its_levels_rounded_to_8_bits(client: TestClient) -
     assert np.abs(np.asarray(shown) - exact).max() <= 0.5
 
 
+def test_comparison_draws_a_model_of_16_bits_in_8() -> None:
+    recipe = resolve("dcgan", dataset="digits", seed=1)[1]
+    assert np.asarray(comparison_sheet.row(recipe, deep_noise(16, 16)[None])).dtype == np.uint8
+    assert np.asarray(comparison_sheet.row(recipe, deep_noise(16, 16, 3)[None])).dtype == np.uint8
+
+
 # ---- translations
 
 
@@ -217,7 +226,8 @@ def test_webp_of_a_sample_has_its_levels_rounded_to_8_bits(client: TestClient) -
 def test_translation_of_16_bits_reads_and_returns_all_of_them(client: TestClient, model: str, factor: int) -> None:
     picture = smooth(32, 3, 99)
     output = translated(client, deep_png(picture), model)
-    assert (output.dtype, output.shape) == (np.uint16, (32 * factor, 32 * factor, 3))
+    assert output.dtype == np.uint16
+    assert output.shape == (32 * factor, 32 * factor, 3)
     assert len(np.unique(output)) > 512
     rounded = (picture // 257 * 257).astype(np.uint16)
     assert not np.array_equal(translated(client, deep_png(rounded), model), output), "lower bits reach the network"
