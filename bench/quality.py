@@ -33,7 +33,7 @@ from bench.judge import Judge
 from bench.modes import Case
 from bench.results import RESULTS, Row, show, write
 from bench.runs import Figures, Measure, measured, trained
-from data.batches import as_bytes
+from data.batches import as_levels
 from data.readers.builtin import Data, DatasetMissing, Split, load
 from models.latent import draw_latent
 from models.rng import Rng
@@ -164,7 +164,7 @@ def draw(network: nn.Module | None, recipe: Recipe, n: int) -> tuple[Tensor, Ten
         return torch.full((n, *digits("test")[0].shape[1:]), 128, dtype=torch.uint8), requested
     z = draw_latent(recipe.latent, Rng(recipe.seed).stream("quality", n), n)
     parts = zip(judging.in_parts(z), judging.in_parts(requested), strict=True)
-    return torch.cat([as_bytes(network(part, label if recipe.classes else None)) for part, label in parts]), requested
+    return torch.cat([as_levels(network(part, label if recipe.classes else None)) for part, label in parts]), requested
 
 
 def _distance(pictures: Tensor) -> float:

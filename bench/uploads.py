@@ -124,7 +124,7 @@ def _listed(folder: Path, name: str) -> Sequence[Path]:
 def _translated(forger: Forger, path: Path, direction: Literal["a2b", "b2a"]) -> Iterator[NDArray[np.uint8]]:
     """Return a photograph as training sees it, and its translation."""
     with Image.open(path) as photo:
-        square = prepare(photo.convert("RGB"), Preparation(SIDE, 3))
+        square = np.asarray(prepare(photo.convert("RGB"), Preparation(SIDE, 3)), np.uint8)
     yield square
     yield np.asarray(forger.translate(encode(square), model="cyclegan-streets", direction=direction).image())
 

@@ -1,13 +1,12 @@
 """The index of an uploaded archive: the members that are used, their splits and domains, and their preparation."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
-from PIL import Image
-
 from data.decode import CURRENT_RULES, DecodingRules
+from data.deep_image import AnyImage
 from data.prepare import PREPARE_VERSION, WHOLE_SQUARE, Fit, Preparation, Tile, left_half, right_half
 from models.spec.data import Images, TwoDomains
 
@@ -60,7 +59,7 @@ class ArchiveIndex:
             "halved": self.halved,
             "fit": self.fit,
             "nearest": self.label_maps,
-            "reading": asdict(self.decoding),
+            "reading": _rules_to_stored(self.decoding),
         }
         return json.dumps(stored, separators=(",", ":")).encode()
 
@@ -76,7 +75,7 @@ class ArchiveIndex:
             stored["halved"],
             stored["fit"],
             tuple(stored["nearest"]),
-            DecodingRules(**stored["reading"]),
+            _rules_from_stored(stored["reading"]),
         )
 
     def examples(self, split: SplitMembers, domain: int) -> list[MemberPart]:
@@ -115,6 +114,16 @@ class ArchiveIndex:
         return Preparation(side, channels, self.fit, DOMAINS[domain] in self.label_maps, self.decoding)
 
 
+def _rules_to_stored(decoding: DecodingRules) -> dict[str, Any]:
+    """Return the rules as they are stored. The bits are left out at 8, so that older indexes keep their bytes."""
+    stored = {"rules": decoding.rules, "bits": decoding.depth}
+    return stored if decoding.bits == 8 else stored | {"sample_bits": decoding.bits}
+
+
+def _rules_from_stored(stored: dict[str, Any]) -> DecodingRules:
+    return DecodingRules(stored["rules"], stored["bits"], stored.get("sample_bits", 8))
+
+
 def _to_stored(split: SplitMembers) -> dict[str, Any]:
     return {"piles": split.domains, "labels": split.labels, "tiles": split.tiles}
 
@@ -139,6 +148,6 @@ def prepared_name(archive_sha256: str, index_sha256: str, domain: str, spec: Ima
     return f"{prepared_prefix(archive_sha256, index_sha256)}{domain}-{size}-{PREPARE_VERSION}.npy"
 
 
-def half_of(image: Image.Image, domain: int) -> Image.Image:
+def half_of(image: AnyImage, domain: int) -> AnyImage:
     """Return the half of a picture that belongs to a domain: the left one to 0, the right one to 1."""
     return right_half(image) if domain else left_half(image)

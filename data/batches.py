@@ -64,7 +64,7 @@ class Batches:
     def _select(self, examples: Tensor, rows: Tensor, domain: str, number: int) -> Tensor:
         """Return the examples of these rows, cropped and mirrored if the recipe says so."""
         if self._crops is None:
-            return examples[rows]
+            return select(examples, rows)
         stream = self.rng.stream(f"crops/{domain}", number)
         return self._crops.cut(examples, rows, draw_on(stream, self._crops.draw_offsets, examples.device))
 
@@ -111,12 +111,13 @@ class Crops:
         return torch.cat([corners, mirrored], dim=1)
 
     def cut(self, pictures: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
-        """Return crops uint8 [count, c, side, side]. It only indexes tensors, so a CUDA graph can capture it."""
+        """Return crops [count, c, side, side]. It only indexes tensors, so a CUDA graph can capture it."""
         top, left, mirrored = offsets.unsqueeze(2).unbind(1)
         index = torch.arange(self.side, device=pictures.device)
         y, x = top + index, left + torch.where(mirrored > 0, self.side - 1 - index, index)
         channels = torch.arange(pictures.shape[1], device=pictures.device)
-        return pictures[rows[:, None, None, None], channels[:, None, None], y[:, None, :, None], x[:, None, None]]
+        where = rows[:, None, None, None], channels[:, None, None], y[:, None, :, None], x[:, None, None]
+        return select(pictures, where)
 
 
 def _crops(recipe: Recipe, pictures: Tensor) -> Crops | None:
@@ -127,16 +128,32 @@ def _crops(recipe: Recipe, pictures: Tensor) -> Crops | None:
     return Crops(data.side, pictures.shape[-1], data.flip, recipe.batch_size)
 
 
+_FULL_LEVELS = {torch.uint8: 255, torch.uint16: 65535}
+"""largest level of a picture by the type of its tensor"""
+
+
 def _first_present(*candidates: Tensor | None) -> Tensor:
     """Return the first tensor that is not None."""
     return next(tensor for tensor in candidates if tensor is not None)
 
 
 def scaled(x: Tensor) -> Tensor:
-    """Scale uint8 pictures to [-1, 1]; return points unchanged."""
-    return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x
+    """Scale levels of pictures, uint8 or uint16, to [-1, 1]; return points unchanged."""
+    full = _FULL_LEVELS.get(x.dtype)
+    return x if full is None else x.float().div_(full / 2).sub_(1)
 
 
-def as_bytes(x: Tensor) -> Tensor:
-    """Convert pictures in [-1, 1] to uint8, as they are served: the inverse of `scaled`. Values outside are clamped."""
-    return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+def as_levels(x: Tensor, bits: int = 8) -> Tensor:
+    """Convert pictures in [-1, 1] to levels of 8 or 16 bits, as they are served; values outside are clamped.
+
+    It is the inverse of `scaled`.
+    """
+    dtype = torch.uint8 if bits == 8 else torch.uint16
+    return x.clamp(-1, 1).add(1).mul(_FULL_LEVELS[dtype] / 2).round().to(dtype)
+
+
+def select(examples: Tensor, index: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Return `examples[index]`. Levels of 16 bits are indexed as int16, since torch indexes no uint16 on a GPU."""
+    if examples.dtype == torch.uint16:
+        return examples.view(torch.int16)[index].view(torch.uint16)
+    return examples[index]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
+from data.deep_image import AnyImage, DeepImage
+
 PROFILE_MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L", "LA"), "CMYK": ("CMYK",)}
 """modes of images to which a profile applies, by its colour space"""
 MAX_SRGB_DIFFERENCE = 2
@@ -21,13 +23,20 @@ class Converted(NamedTuple):
     says why.
     """
 
-    image: Image.Image
+    image: AnyImage
     profile: str | None = None
     flaw: str | None = None
 
 
-def to_srgb(image: Image.Image, profile: bytes) -> Converted:
-    """Convert an image of mode L, LA, RGB, RGBA or CMYK to sRGB by relative colorimetry; alpha is unchanged."""
+def to_srgb(image: AnyImage, profile: bytes) -> Converted:
+    """Convert an image of mode L, LA, RGB, RGBA or CMYK to sRGB by relative colorimetry; alpha is unchanged.
+
+    Colours of 16 bits stay as they are, since Pillow converts 8 bits only: a profile that would change them is a flaw.
+    """
+    if isinstance(image, DeepImage):
+        small = to_srgb(Image.new(image.mode, (1, 1)), profile)
+        converts = f"ICC profile ({small.profile}: colours of 16 bits are taken as stored)" if small.profile else None
+        return Converted(image, flaw=small.flaw or converts)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()

@@ -1,4 +1,4 @@
-"""Decode picture files to upright pixels of eight bits.
+"""Decode picture files to upright pixels of 8 bits, or of 16.
 
 Callers decode untrusted bytes in a sandboxed process: app.core.sandbox.parent.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from PIL import Image, UnidentifiedImageError
 
 from data import colours, containers
 from data.containers import StrippedFile
+from data.deep_image import AnyImage, DeepImage
+from data.levels import DTYPES, Pixels
 
 HAS_HEIC = find_spec("pillow_heif") is not None
 """whether pillow_heif is installed, which reads HEIC; Pillow itself does not"""
@@ -37,8 +40,8 @@ Samples = NDArray[np.uint16]
 NO_LIMIT = 1 << 62
 MAX_JPEG_SCANS = 64
 """most scans of a JPEG: each is a pass over all pixels that costs an attacker 100 bytes; encoders write about ten"""
-MAX_BITS = 16
-"""most bits of a sample"""
+MAX_BITS, MAX_16_BIT = 16, 65535
+"""most bits of a sample, and its largest value"""
 _OTHER_ORDER = "B" if sys.byteorder == "little" else "L"
 _SUSPICIOUS_BITS = 14
 """if no 16-bit sample has more bits than this, the picture probably uses fewer than 16"""
@@ -89,12 +92,13 @@ class DecodingRules:
     """How files are decoded. A dataset keeps the rules of its upload, so that its pictures never change.
 
     Rules 1 take the upper 8 of 16 bits and the colours as stored, and let Pillow read metadata. Rules 2 strip metadata
-    first and convert colours to sRGB. `bits` is then the number of used bits of a 16-bit sample if the file does not
-    state it; None: all 16.
+    first and convert colours to sRGB. `depth` is then the number of significant bits of a 16-bit sample if the file
+    does not state it; None: all 16. `bits` are those of the decoded samples.
     """
 
     rules: int = 2
-    bits: int | None = None
+    depth: int | None = None
+    bits: Literal[8, 16] = 8
 
 
 CURRENT_RULES = DecodingRules()
@@ -102,14 +106,14 @@ CURRENT_RULES = DecodingRules()
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """A decoded picture: `image` is upright, of mode L, LA, RGB or RGBA, with 8 bits a sample.
+    """A decoded picture: `image` is upright, of mode L, LA, RGB or RGBA, with the bits a sample that the rules say.
 
     Of a file with several frames it is the first. `reach` is the largest value of 16-bit samples if the file does not
     state how many bits are used, else None. `profile` names the ICC profile whose colours were converted to sRGB.
     `notes` are sentences on skipped parts.
     """
 
-    image: Image.Image
+    image: AnyImage
     format: str
     sixteen_bit: bool
     reach: int | None = None
@@ -121,7 +125,7 @@ def read_picture(data: bytes, max_pixels: int = NO_LIMIT, decoding: DecodingRule
     """Decode a picture of at most `max_pixels`. Raises only UnreadablePicture or MemoryError, for any bytes."""
     try:
         return (
-            _read_by_first_rules(data, max_pixels)
+            _read_by_first_rules(data, max_pixels, decoding.bits)
             if decoding.rules == 1
             else _read(containers.strip_metadata(data), max_pixels, decoding)
         )
@@ -139,16 +143,16 @@ def read_picture(data: bytes, max_pixels: int = NO_LIMIT, decoding: DecodingRule
         ) from error
 
 
-def _read_by_first_rules(data: bytes, max_pixels: int) -> DecodedPicture:
+def _read_by_first_rules(data: bytes, max_pixels: int, bits: int) -> DecodedPicture:
     """Decode by rules 1, for datasets that were uploaded under them."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_header(image, max_pixels)
         _check_scans(image, data)
         deep = _is_deep(image)
         image.load()
-        return DecodedPicture(
-            _eight_bits(_rotated(image, image.getexif().get(_ORIENTATION, 1))), image.format or "", deep
-        )
+        eight_bits = _eight_bits(image)
+        upright = _rotated(_of_bits(eight_bits, bits), image.getexif().get(_ORIENTATION, 1))
+        return DecodedPicture(upright, image.format or "", deep)
 
 
 def _read(file: StrippedFile, max_pixels: int, decoding: DecodingRules) -> DecodedPicture:
@@ -160,15 +164,19 @@ def _read(file: StrippedFile, max_pixels: int, decoding: DecodingRules) -> Decod
         image.load()
         notes = [f"Skipped: {reason}." for reason in file.skipped]
         reach: int | None = None
-        shown: Image.Image = image
+        shown: AnyImage = image
         if deep:
-            shown, reach = _to_eight_bits(file, image, bits or decoding.bits or MAX_BITS, white_is_zero)
+            cmyk = "CMYK" if image.mode == "CMYK" else None
+            kept = 8 if cmyk else decoding.bits
+            samples, reach = _significant(file, image, bits or decoding.depth or MAX_BITS, kept, white_is_zero)
+            shown = DeepImage(samples) if kept == MAX_BITS else _image(samples, cmyk)
         elif file.level is not None:
             shown = _with_transparent_level(image, file)
-        shown = _simple_mode(shown)
-        if image.format == "BMP" and shown.mode == "RGBA" and shown.getchannel("A").getextrema() == (0, 0):
-            shown = shown.convert("RGB")
-            notes.append("Taken as opaque: its alpha is 0 everywhere.")
+        if not isinstance(shown, DeepImage):
+            shown = _simple_mode(shown)
+            if image.format == "BMP" and shown.mode == "RGBA" and shown.getchannel("A").getextrema() == (0, 0):
+                shown = shown.convert("RGB")
+                notes.append("Taken as opaque: its alpha is 0 everywhere.")
         profile = file.profile or image.info.get("icc_profile")
         converted = colours.Converted(shown) if profile is None else colours.to_srgb(shown, profile)
         if converted.flaw is not None:
@@ -176,7 +184,7 @@ def _read(file: StrippedFile, max_pixels: int, decoding: DecodingRules) -> Decod
         orientation = image.getexif().get(_ORIENTATION, 1) if image.format in ("AVIF", "HEIF") else file.orientation
         colour = converted.image.convert("RGB") if converted.image.mode == "CMYK" else converted.image
         unstated_reach = reach if bits is None else None
-        upright = _rotated(colour, orientation)
+        upright = _rotated(_of_bits(colour, decoding.bits), orientation)
         return DecodedPicture(upright, image.format or "", deep, unstated_reach, converted.profile, tuple(notes))
 
 
@@ -189,34 +197,49 @@ def _stated_bits(image: Image.Image) -> tuple[int | None, bool]:
     return bits[0] if bits and 8 < bits[0] < MAX_BITS else None, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
-def _to_eight_bits(file: StrippedFile, image: Image.Image, bits: int, white_is_zero: bool) -> tuple[Image.Image, int]:
-    """Return the picture with the upper 8 of the used bits, and the largest value of a colour sample."""
-    samples, has_alpha = _samples(file, image, bits)
+def _significant(
+    file: StrippedFile, image: Image.Image, bits: int, kept: int, white_is_zero: bool
+) -> tuple[Pixels, int]:
+    """Return samples [h, w, c] of `kept` bits, 8 or 16, and the largest value of a colour sample in the file.
+
+    `bits` are significant in the file.
+    """
+    samples, has_alpha = _samples(file, image, bits, exact=kept == MAX_BITS)
     colour = samples[..., : samples.shape[2] - has_alpha]
     full, reach = (1 << bits) - 1, int(colour.max(initial=0))
     clipped = np.minimum(colour, full)
-    shown = ((full - clipped if white_is_zero else clipped) >> (bits - 8)).astype(np.uint8)
+    shown = _rescaled(full - clipped if white_is_zero else clipped, bits, kept)
     if has_alpha:
         alpha = samples[..., -1:]
         alpha_bits = bits if alpha.max(initial=0) <= full else MAX_BITS
-        shown = np.concatenate([shown, (alpha >> (alpha_bits - 8)).astype(np.uint8)], axis=2)
+        shown = np.concatenate([shown, _rescaled(alpha, alpha_bits, kept)], axis=2)
     elif file.level is not None:
         clear = (colour == np.array(file.level, colour.dtype)).all(axis=2, keepdims=True)
-        shown = np.concatenate([shown, np.where(clear, 0, 255).astype(np.uint8)], axis=2)
-    return _image(shown, "CMYK" if image.mode == "CMYK" else None), reach
+        shown = np.concatenate([shown, np.where(clear, 0, (1 << kept) - 1).astype(shown.dtype)], axis=2)
+    return shown, reach
 
 
-def _samples(file: StrippedFile, image: Image.Image, bits: int) -> tuple[Samples, bool]:
+def _rescaled(samples: Samples, bits: int, kept: int) -> Pixels:
+    """Return the upper 8 of the bits; or levels of 16 bits, in which the largest value of the bits becomes 65535."""
+    if kept == 8:
+        return (samples >> (bits - 8)).astype(np.uint8)
+    full = (1 << bits) - 1
+    return ((samples.astype(np.uint32) * np.uint32(MAX_16_BIT) + full // 2) // full).astype(DTYPES[kept])
+
+
+def _samples(file: StrippedFile, image: Image.Image, bits: int, *, exact: bool) -> tuple[Samples, bool]:
     """Return 16-bit samples [h, w, c], and whether the last channel is alpha.
 
-    Of colours Pillow returns the upper bytes; if the lower bytes matter, the file is decoded a second time for them.
+    Of colours Pillow returns the upper bytes; if the lower bytes matter, or if `exact`, the file is decoded a second
+    time for them.
     """
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)[..., None], False
     upper = np.asarray(image).astype(np.uint16)
     has_alpha = image.mode.endswith("A")
     colour = upper[..., :3]
-    exact = bits < MAX_BITS or file.level is not None or int(colour.max(initial=0)) < 1 << (_SUSPICIOUS_BITS - 8)
+    suspicious = int(colour.max(initial=0)) < 1 << (_SUSPICIOUS_BITS - 8)
+    exact = exact or bits < MAX_BITS or file.level is not None or suspicious
     lower = _lower_bytes(file.data) if exact else None
     return np.asarray((upper << 8) | (upper if lower is None else lower), np.uint16), has_alpha
 
@@ -249,7 +272,7 @@ def _with_transparent_level(image: Image.Image, file: StrippedFile) -> Image.Ima
     return plain
 
 
-def _image(pixels: NDArray[np.uint8], mode: str | None = None) -> Image.Image:
+def _image(pixels: Pixels, mode: str | None = None) -> Image.Image:
     """Return pixels [h, w, c] as an image of mode L, LA, RGB or RGBA, or of the given mode."""
     if mode is not None:
         return Image.frombytes(mode, pixels.shape[1::-1], np.ascontiguousarray(pixels).tobytes())
@@ -305,9 +328,13 @@ def _is_deep(image: Image.Image) -> bool:
     return 16 in bits or any(";16" in str(part) for raw in raws for part in raw)
 
 
-def _rotated(image: Image.Image, orientation: int) -> Image.Image:
+def _rotated(image: AnyImage, orientation: int) -> AnyImage:
     transposition = _UPRIGHT.get(orientation)
     return image if transposition is None else image.transpose(transposition)
+
+
+def _of_bits(image: AnyImage, bits: int) -> AnyImage:
+    return image if bits == 8 else DeepImage.of(image)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

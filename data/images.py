@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from data import deep_png
+from data.levels import Pixels, bits_of, to_bits
 from data.toy import kernel_density
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 POINT_COLOUR, TRUTH_COLOUR, MODE_COLOUR = "#1f5fbf", "#969696", "#c8553d"
 """colours of generated points, of the true distribution, and of its modes"""
@@ -30,12 +31,6 @@ matplotlib_lock = Lock()
 """matplotlib's fonts are shared between figures and not thread-safe"""
 
 
-def levels(values: NDArray[Any]) -> Pixels:
-    """Convert float32 values in [-1, 1] of any shape to levels from 0 to 255; values outside are clipped."""
-    rounded: Pixels = np.clip(np.rint((values + 1) * 127.5), 0, 255).astype(np.uint8)
-    return rounded
-
-
 def sheet(pictures: Pixels, columns: int | None = None, gap: int = 0) -> Pixels:
     """Arrange pictures [n, h, w, c] row by row in one picture, near-square by default.
 
@@ -47,8 +42,9 @@ def sheet(pictures: Pixels, columns: int | None = None, gap: int = 0) -> Pixels:
         return single
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    cells = np.zeros((rows * columns, height + gap, width + gap, channels), np.uint8)
-    cells[:, height:], cells[:, :, width:] = 128, 128
+    cells = np.zeros((rows * columns, height + gap, width + gap, channels), pictures.dtype)
+    grey = 1 << (bits_of(pictures) - 1)
+    cells[:, height:], cells[:, :, width:] = grey, grey
     cells[:n, :height, :width] = pictures
     paper = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
     return paper.reshape(rows * (height + gap), -1, channels)[: -gap or None, : -gap or None]
@@ -193,7 +189,8 @@ def _mark(pen: ImageDraw.ImageDraw, left: int, top: int, column_width: int, scal
 
 
 def animate(frames: Pixels, format: Literal["WEBP", "PNG"], frame_ms: int) -> bytes:
-    """Encode frames [n, h, w, c], c = 1 or 3, as an endless animation, lossless: animated WebP or APNG."""
+    """Encode frames [n, h, w, c], c = 1 or 3, as an endless animation, lossless at 8 bits: animated WebP or APNG."""
+    frames = to_bits(frames, 8)
     images = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
     options: dict[str, Any] = {"lossless": True} if format == "WEBP" else {"compress_level": 1}
     out = io.BytesIO()
@@ -203,7 +200,13 @@ def animate(frames: Pixels, format: Literal["WEBP", "PNG"], frame_ms: int) -> by
 
 
 def encode(pixels: Pixels, format: str = "PNG", **options: Any) -> bytes:
-    """Encode pixels [h, w, c] as a file, c = 1 to 4 (grey or colour, with or without alpha), deterministically."""
+    """Encode pixels [h, w, c] as a file, c = 1 to 4 (grey or colour, with or without alpha), deterministically.
+
+    Pixels of 16 bits keep them in a PNG; in other formats they have 8.
+    """
+    if bits_of(pixels) > 8 and format == "PNG":
+        return deep_png.encode(pixels)
+    pixels = to_bits(pixels, 8)
     squeezed = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(squeezed)).save(out, format, **options)

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from data.levels import Pixels, full_level
+
 CHUNK_BYTES = 4 << 20
 """pixels that are compared at a time; as float64 they take eight times as many bytes"""
 TYPICAL_PICTURES, TYPICAL_SEED = 50, 0
 """real pictures whose nearest other one says what is usual, and the seed that chooses them"""
-LEVELS = 255
 
 
 class Neighbours(NamedTuple):
@@ -19,10 +20,8 @@ class Neighbours(NamedTuple):
     distances: NDArray[np.float64]
 
 
-def nearest(
-    pictures: NDArray[np.uint8], queries: NDArray[np.uint8], n: int, excluded: NDArray[np.int64] | None = None
-) -> Neighbours:
-    """Return the `n` nearest of the pictures uint8 [N, ...] to each query uint8 [q, ...], which have the same shape.
+def nearest(pictures: Pixels, queries: Pixels, n: int, excluded: NDArray[np.int64] | None = None) -> Neighbours:
+    """Return the `n` nearest of the pictures [N, ...] to each query [q, ...], which have the same shape and type.
 
     `excluded` int64 [q] names a picture that each query must not find: itself. Of equal distances the smaller number
     comes first. The pictures may be memory-mapped: they are read once, CHUNK_BYTES at a time.
@@ -42,10 +41,10 @@ def nearest(
         rows = np.concatenate([rows, np.broadcast_to(numbers, found.shape)], axis=1)
         kept = np.argsort(squares, axis=1, kind="stable")[:, :n]
         squares, rows = np.take_along_axis(squares, kept, 1), np.take_along_axis(rows, kept, 1)
-    return Neighbours(rows, np.sqrt(squares / pixels) / LEVELS)
+    return Neighbours(rows, np.sqrt(squares / pixels) / full_level(pictures))
 
 
-def typical_distance(pictures: NDArray[np.uint8]) -> float | None:
+def typical_distance(pictures: Pixels) -> float | None:
     """Return the median distance of real pictures to the nearest other one; None if there is only one picture."""
     if len(pictures) < 2:
         return None

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from data.decode import CURRENT_RULES, DecodingRules
+from data.deep_image import AnyImage, DeepImage, pixels_of
+from data.levels import Pixels
 
 Fit = Literal["crop", "pad", "tiles"]
-Pixels = NDArray[np.uint8]
 FILTER = Image.Resampling.BICUBIC
 PREPARE_VERSION = 1
 """increased when `prepare` changes its result for a picture: part of the names of prepared files"""
@@ -43,14 +42,14 @@ WHOLE_SQUARE = Tile(0, 1)
 """the only tile: the centred square"""
 
 
-def prepare(image: Image.Image, preparation: Preparation, tile: Tile = WHOLE_SQUARE) -> Pixels:
-    """Prepare an image of mode L, LA, RGB or RGBA: uint8 [side, side, channels]."""
+def prepare(image: AnyImage, preparation: Preparation, tile: Tile = WHOLE_SQUARE) -> Pixels:
+    """Prepare an image of mode L, LA, RGB or RGBA: [side, side, channels], with the image's bits a sample."""
     side, resample = preparation.side, Image.Resampling.NEAREST if preparation.label_map else FILTER
     if preparation.fit == "pad":
         square = _padded(_with_channels(on_white(image), preparation.channels), side, resample)
     else:
         square = _with_channels(on_white(_square(image, tile)), preparation.channels).resize((side, side), resample)
-    return np.asarray(square).reshape(side, side, preparation.channels)
+    return pixels_of(square)
 
 
 def tile_count(width: int, height: int, fit: Fit) -> int:
@@ -58,11 +57,11 @@ def tile_count(width: int, height: int, fit: Fit) -> int:
     return -(-max(width, height) // min(width, height)) if fit == "tiles" else 1
 
 
-def left_half(image: Image.Image) -> Image.Image:
+def left_half(image: AnyImage) -> AnyImage:
     return image.crop((0, 0, image.width // 2, image.height))
 
 
-def right_half(image: Image.Image) -> Image.Image:
+def right_half(image: AnyImage) -> AnyImage:
     """Return the right half, as wide as the left one: of an odd width the middle column is in neither."""
     return image.crop((image.width - image.width // 2, 0, image.width, image.height))
 
@@ -78,12 +77,10 @@ def describe(preparation: Preparation, *, halved: bool = False, label_maps: Sequ
         "pad": f"put the whole picture{half} into a white square",
         "tiles": f"cut squares whose side is the shorter edge{half}, evenly along the longer one",
     }
-    bits = preparation.decoding.bits
     exceptions = "".join(f"; pictures of {domain} by nearest" for domain in label_maps)
     steps = [
         "take the first frame and turn it upright as its EXIF says",
-        f"reduce samples of more than 8 bits to their upper 8{f' of {bits}' if bits else ''}",
-        "convert the colours of an ICC profile to sRGB",
+        *_sample_steps(preparation.decoding),
         fits[preparation.fit],
         "blend transparency with white",
         "convert colour to grey (0.299 R + 0.587 G + 0.114 B)" if grey else "repeat grey in three channels",
@@ -105,7 +102,21 @@ def describe(preparation: Preparation, *, halved: bool = False, label_maps: Sequ
     }
 
 
-def _square(image: Image.Image, tile: Tile) -> Image.Image:
+def _sample_steps(decoding: DecodingRules) -> list[str]:
+    if decoding.bits == 8:
+        of = f" of {decoding.depth}" if decoding.depth else ""
+        return [
+            f"reduce samples of more than 8 bits to their upper 8{of}",
+            "convert the colours of an ICC profile to sRGB",
+        ]
+    significant = f"the {decoding.depth} significant bits" if decoding.depth else "all bits"
+    return [
+        f"keep {significant} of a sample, as levels from 0 to 65535",
+        "convert the colours of an ICC profile to sRGB if samples have 8 bits",
+    ]
+
+
+def _square(image: AnyImage, tile: Tile) -> AnyImage:
     """Crop the tile: the centred square if it is the only one."""
     short, long = sorted(image.size)
     offset = (long - short) // 2 if tile.total == 1 else (long - short) * tile.number // (tile.total - 1)
@@ -113,15 +124,21 @@ def _square(image: Image.Image, tile: Tile) -> Image.Image:
     return image.crop((left, top, left + short, top + short))
 
 
-def _padded(image: Image.Image, side: int, resample: Image.Resampling) -> Image.Image:
+def _padded(image: AnyImage, side: int, resample: Image.Resampling) -> AnyImage:
     """Put the whole picture into the middle of a white square."""
     width, height = (max(1, round(edge * side / max(image.size))) for edge in image.size)
+    resized, corner = image.resize((width, height), resample), ((side - width) // 2, (side - height) // 2)
+    if isinstance(resized, DeepImage):
+        return resized.on_square(side, corner)
     paper = Image.new(image.mode, (side, side), "white")
-    paper.paste(image.resize((width, height), resample), ((side - width) // 2, (side - height) // 2))
+    paper.paste(resized, corner)
     return paper
 
 
-def on_white(image: Image.Image) -> Image.Image:
+def on_white(image: AnyImage) -> AnyImage:
+    """Blend an image with white by its alpha, if it has one."""
+    if isinstance(image, DeepImage):
+        return image.on_white()
     if not image.mode.endswith("A"):
         return image
     colour = image.convert("RGBA")
@@ -129,5 +146,5 @@ def on_white(image: Image.Image) -> Image.Image:
     return over.convert("L" if image.mode == "LA" else "RGB")
 
 
-def _with_channels(image: Image.Image, channels: int) -> Image.Image:
+def _with_channels(image: AnyImage, channels: int) -> AnyImage:
     return image.convert("L" if channels == 1 else "RGB")

@@ -439,16 +439,18 @@ class Forger(PictureRequests, LatentSpace, Augmentations):
         *,
         fit: Literal["crop", "pad", "tiles"] | None = None,
         depth: Literal["auto", "10", "12", "14", "16"] | None = None,
+        bits: Literal[8, 16] | None = None,
         labels: Literal["auto", "none", "a", "b"] | None = None,
     ) -> ReportedDataset:
         """Upload a zip of pictures, or a folder, which is sent as one.
 
         `layout` says how its members belong together; `fit` how pictures become square; `depth` how many bits of 16-bit
-        samples are used; `labels` which domain (a or b) holds label maps.
+        samples are used; `bits` how many bits training keeps (8, the default, or 16); `labels` which domain (a or b)
+        holds label maps.
 
         >>> forger.upload("photos/", "photos", layout="classes")
         """
-        sent = _without_none(name=name, layout=layout, fit=fit, depth=depth, labels=labels)
+        sent = _without_none(name=name, layout=layout, fit=fit, depth=depth, bits=bits, labels=labels)
         with archive(Path(path)) as file:
             form = {"files": {"file": ("pictures.zip", file)}, "data": sent}
             return self._connection.read(ReportedDataset, "/datasets", "POST", timeout=UPLOAD_TIMEOUT, **form)

@@ -155,11 +155,12 @@ class Engine:
         return self._enter(_Sampling(path, codes, LoadedModel.decode))
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
-        """Queue the translation of a picture uint8 [h, w, channels] and return its future.
+        """Queue the translation of a picture [h, w, channels] and return its future.
 
-        The result has the picture's size, times the recipe's upscaling. A model that fills holes takes the hole as one
-        more channel, 255 inside. The picture counts in the queue by `pixels`, those of its canvas (Recipe.canvas), or
-        by its own pixels if they are more. Raises Overloaded.
+        Levels are uint8 or uint16; those of the result are the model's. The result has the picture's size, times the
+        recipe's upscaling. A model that fills holes takes the hole as one more channel, the full level inside. The
+        picture counts in the queue by `pixels`, those of its canvas (Recipe.canvas), or by its own pixels if they are
+        more. Raises Overloaded.
         """
         pixels = max(pixels, image.shape[0] * image.shape[1])
         return self._enter(_Translation(path, image, direction, pixels, queue_weight(image, pixels)))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.images import levels
+from data.levels import full_level, levels, to_bits
 from models.build import count_parameters
 from models.export import Export
 from models.games import degrade
@@ -78,7 +78,10 @@ class LoadedModel:
             self.sizes = self._bit_equal_sizes()
 
     def sample(self, items: Sequence[Item]) -> Array:
-        """Sample uint8 [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length]."""
+        """Sample levels [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length].
+
+        Levels are uint8, or uint16 for a model of 16 bits.
+        """
         torch.set_num_threads(self.threads)
         labels = torch.tensor([item.label for item in items]) if self.recipe.class_conditional else None
         return self._to_array(self._generate_in_batches(self._draw(items), labels, self.sizes))
@@ -106,7 +109,7 @@ class LoadedModel:
     def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
         """Translate as serving.tiling.translate_in_tiles does. A picture without a hole gets that of the training."""
         torch.set_num_threads(self.threads)
-        translator, image = self._translator(direction), self._with_hole(image)
+        translator, image = self._translator(direction), self._with_hole(to_bits(image, self.recipe.bits))
         for result in translate_in_tiles(translator, image, self.device, tile=self._tile):
             yield result
             # Meanwhile another model may have set the number of threads.
@@ -123,14 +126,15 @@ class LoadedModel:
         are used from then on only if both were equal.
         """
         torch.set_num_threads(self.threads)
-        translator, inputs = self._translator(direction), [self._with_hole(image) for image in images]
+        translator = self._translator(direction)
+        inputs = [self._with_hole(to_bits(image, self.recipe.bits)) for image in images]
         key = direction, inputs[0].shape, len(inputs)
         if self._batch_is_exact.get(key):
-            return list(levels(translate_whole(translator, inputs, self.device)))
+            return list(levels(translate_whole(translator, inputs, self.device), self.recipe.bits))
         single = np.concatenate([translate_whole(translator, [image], self.device) for image in inputs])
         if key not in self._batch_is_exact:
             self._batch_is_exact[key] = np.array_equal(single, translate_whole(translator, inputs, self.device))
-        return list(levels(single))
+        return list(levels(single, self.recipe.bits))
 
     def _translator(self, direction: Direction) -> Translator:
         network = self.networks[direction if self.recipe.game.kind == "unpaired" else "generator"]
@@ -187,7 +191,7 @@ class LoadedModel:
             return output.numpy()
         if self.recipe.data.kind == "sequences":
             return output.argmax(dim=2).numpy()
-        return levels(output.permute(0, 2, 3, 1).contiguous().numpy())
+        return levels(output.permute(0, 2, 3, 1).contiguous().numpy(), self.recipe.bits)
 
 
 def _padded_rows(rows: Tensor, start: int, size: int) -> Tensor:
@@ -202,11 +206,12 @@ def bytes_of(network: nn.Module) -> int:
 
 
 def _append_training_hole(image: Array, game: Paired) -> Array:
-    """Append the hole of the model's training as a channel, 255 inside: [h, w, c] -> [h, w, c + 1].
+    """Append the hole of the model's training as a channel, the full level inside: [h, w, c] -> [h, w, c + 1].
 
     Raises ValueError if the training's holes were random.
     """
     if game.mask == "random":
         raise ValueError("This model was trained with random holes: mark the hole by transparent pixels.")
     hole = degrade.hole_mask(game.mask, 1, image.shape[0], image.shape[1], torch.Generator())[0]
-    return np.concatenate([image, (255 * hole).to(torch.uint8).permute(1, 2, 0).numpy()], axis=2)
+    channel = hole.permute(1, 2, 0).numpy() * full_level(image)
+    return np.concatenate([image, channel.astype(image.dtype)], axis=2)

@@ -58,9 +58,9 @@ class AnyEngine(Protocol):
     def sample(
         self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0, truncation: float | None = None
     ) -> Future[Array]:
-        """Sample uint8 [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length].
+        """Sample levels [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length].
 
-        Raises Overloaded.
+        Levels are uint8, or uint16 for a model of 16 bits. Raises Overloaded.
         """
 
     def latents(
@@ -75,7 +75,7 @@ class AnyEngine(Protocol):
         """
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
-        """Translate uint8 [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
+        """Translate levels [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
 
     def features(self, path: Path, pictures: Array, critic: CriticFile | None) -> Future[Array]:
         """Return the features float32 [n, f] of pictures uint8 [n, side, side, channels].

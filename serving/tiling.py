@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from data.images import levels
+from data.levels import bits_of, full_level, levels
 from models.games import degrade
 from models.spec.estimates.generator_sizes import generator_size
 from models.spec.nets import MIN_TRANSLATED_SIDE, padded_side
@@ -37,7 +37,7 @@ class Translator:
 
     It takes sides that are multiples of `side_multiple` (a power of 2, at most 256) and makes them `factor` times
     larger (1, 2 or 4). Apart from norms, no pixel influences an output pixel beyond `receptive_radius`. If `fills`, the
-    last channel of the input is a hole, 255 inside, and only the hole is filled.
+    last channel of the input is a hole, the full level inside, and only the hole is filled.
     """
 
     network: nn.Module
@@ -75,14 +75,14 @@ def translate_in_tiles(
     tile: int = TILE_SIDE,
     statistics: NormStatistics | None = None,
 ) -> Iterator[Array | None]:
-    """Translate `image` uint8 [h, w, channels]; yield None after each tile, and finally the picture [h, w, channels].
+    """Translate `image` [h, w, channels]; yield None after each tile, and finally the picture [h, w, channels].
 
-    The result is `factor` times larger. A hole is a channel of `image` and not of the result. A tile's output has at
-    most `tile` squared pixels. `statistics` replace those of the picture.
+    Both are uint8, or both uint16. The result is `factor` times larger. A hole is a channel of `image` and not of the
+    result. A tile's output has at most `tile` squared pixels. `statistics` replace those of the picture.
     """
     canvas = [translator.factor * padded_side(side, translator.side_multiple) for side in image.shape[:2]]
     if math.prod(canvas) <= tile**2:
-        yield levels(translate_whole(translator, [image], device)[0])
+        yield levels(translate_whole(translator, [image], device)[0], bits_of(image))
         return
     if statistics is None:
         statistics = _norm_statistics(translator, image, device, tile)
@@ -115,13 +115,13 @@ def _translate_tiles(
     height, width, factor = image.shape[0], image.shape[1], translator.factor
     rows, columns = (_reflected_indices(side, translator.side_multiple) for side in (height, width))
     channels = translator.channels or image.shape[2] - translator.fills
-    output = np.empty((factor * height, factor * width, channels), np.uint8)
+    output = np.empty((factor * height, factor * width, channels), image.dtype)
     for vertical in _windows(len(rows), translator, tile):
-        band = np.empty((factor * len(rows[vertical.shown]), *output.shape[1:]), np.uint8)
+        band = np.empty((factor * len(rows[vertical.shown]), *output.shape[1:]), image.dtype)
         for horizontal in _windows(len(columns), translator, tile):
             with frozen(statistics):
                 shown = _select_pixels(image, rows[vertical.shown], columns[horizontal.shown])
-                piece = levels(_run(translator, shown[None], device)[0])
+                piece = levels(_run(translator, shown[None], device)[0], bits_of(image))
             _blend(band.swapaxes(0, 1), piece.swapaxes(0, 1), horizontal, factor)
             yield None
         _blend(output, band, vertical, factor)
@@ -129,7 +129,7 @@ def _translate_tiles(
 
 
 def translate_whole(translator: Translator, images: Sequence[Array], device: torch.device) -> Array:
-    """Translate pictures uint8 [h, w, channels] of one shape without tiles into float32 [n, h, w, channels] in [-1, 1].
+    """Translate levels [h, w, channels] of one shape without tiles into float32 [n, h, w, channels] in [-1, 1].
 
     Output sides are `factor` times larger.
     """
@@ -214,13 +214,13 @@ def _blend(onto: Array, piece: Array, window: Window, factor: int) -> None:
 
 
 def _run(translator: Translator, pieces: Array, device: torch.device) -> Array:
-    """Run the network on uint8 [n, h, w, channels]; return float32 [n, factor * h, factor * w, channels] in [-1, 1]."""
-    x = torch.from_numpy(pieces).to(device).permute(0, 3, 1, 2).float()
+    """Run the network on levels [n, h, w, channels]; return float32 [n, factor h, factor w, channels] in [-1, 1]."""
+    x, full = torch.from_numpy(pieces).to(device).permute(0, 3, 1, 2).float(), full_level(pieces)
     y: Tensor
     if translator.fills:
-        colour, hole = x[:, :-1] / 127.5 - 1, x[:, -1:] / 255
+        colour, hole = x[:, :-1] / (full / 2) - 1, x[:, -1:] / full
         y = degrade.fill_hole(colour, translator.network(degrade.cut_hole(colour, hole)), hole)
     else:
-        y = translator.network(x / 127.5 - 1)
+        y = translator.network(x / (full / 2) - 1)
     output: Array = y.float().permute(0, 2, 3, 1).cpu().numpy()
     return output

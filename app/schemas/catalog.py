@@ -49,6 +49,9 @@ class DatasetIn(RequestBody):
     depth: Literal["auto", "10", "12", "14", "16"] = Field(
         "auto", description="Significant bits of 16-bit samples if the file does not say; auto: all 16, with a note."
     )
+    bits: Literal["8", "16"] = Field(
+        "8", description="Bits of a sample that training keeps; 16: models sample and translate pictures of 16 bits."
+    )
     labels: Literal["auto", "none", "a", "b"] = Field(
         "auto",
         description="The domain or side of label maps, resized by nearest neighbour; auto: the one with few colours.",

@@ -44,7 +44,7 @@ def prepared_bytes(data: DataSpec, info: DatasetInfo) -> int:
     """Return the bytes of an uploaded dataset's pictures at the recipe's size; 0 for a built-in dataset."""
     if not info.uploaded or isinstance(data, Points | Sequences):
         return 0
-    return info.size * (2 if info.kind == "paired" else 1) * data.channels * data.prepared_side**2
+    return info.size * (2 if info.kind == "paired" else 1) * data.channels * data.prepared_side**2 * data.bits // 8
 
 
 def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:

@@ -28,8 +28,9 @@ class DatasetMissing(JobFailure):
 class Data:
     """A dataset in memory; fields of other kinds of data are None.
 
-    images: uint8 [N, C, S, S] with labels int64 [N] (None if unlabelled); points: float32 [N, 1 or 2]; sequences:
-    symbol numbers int64 [N, L]; two domains: a uint8 [N, C, S, S] and b uint8 [M, C, S, S], with N = M if paired. For
+    Levels of pictures are uint8, or uint16 for a dataset of 16 bits.
+    images: [N, C, S, S] with labels int64 [N] (None if unlabelled); points: float32 [N, 1 or 2]; sequences:
+    symbol numbers int64 [N, L]; two domains: a [N, C, S, S] and b [M, C, S, S], with N = M if paired. For
     random crops, S of a and b is the prepared side.
     """
 

@@ -83,6 +83,7 @@ def class_files(folder: Path) -> list[tuple[Path, int]]:
 def read_picture_file(path: Path) -> Pixels:
     """Read a picture as uint8 [3, 32, 32]. Raises DatasetMissing."""
     try:
-        return prepare(read_picture(path.read_bytes()).image, Preparation(SIDE, 3)).transpose(2, 0, 1)
+        pixels = prepare(read_picture(path.read_bytes()).image, Preparation(SIDE, 3))
+        return np.asarray(pixels, np.uint8).transpose(2, 0, 1)
     except (OSError, UnreadablePicture) as error:
         raise DatasetMissing(f"{path} cannot be read ({error}); replace it or remove it.") from error

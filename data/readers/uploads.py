@@ -18,7 +18,8 @@ from torch import Tensor
 
 from data.archive import DOMAINS, ArchiveIndex, MemberPart, SplitMembers, prepared_name
 from data.decode import UnreadablePicture
-from data.prepare import Pixels, Preparation
+from data.levels import DTYPES, Pixels
+from data.prepare import Preparation
 from data.readers.base import Heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models import durable
@@ -73,7 +74,10 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split =
 def _pictures(
     index: ArchiveIndex, members: SplitMembers, domain: int, spec: Images | Unpaired | Paired, upload: Upload
 ) -> Tensor:
-    """Return uint8 [N, channels, prepared_side, prepared_side], memory-mapped; write the prepared file if missing."""
+    """Return [N, channels, prepared_side, prepared_side], memory-mapped; write the prepared file if missing.
+
+    The levels are uint8, or uint16 for a dataset of 16 bits.
+    """
     split = "held-" if members is index.held_out else ""
     path = upload.prepared / prepared_name(upload.archive.name, upload.index.name, f"{split}{DOMAINS[domain]}", spec)
     if not path.is_file():
@@ -86,7 +90,8 @@ def _pictures(
 def _prepare(parts: Sequence[MemberPart], preparation: Preparation, path: Path, upload: Upload) -> None:
     """Write the prepared file. Several attempts may write it at the same time."""
     with durable.atomic_write(path) as incoming:
-        _reserve(incoming, (len(parts), preparation.channels, preparation.side, preparation.side))
+        shape = len(parts), preparation.channels, preparation.side, preparation.side
+        _reserve(incoming, shape, preparation.decoding.bits)
         out, done = open_memmap(incoming, mode="r+"), 0
         while done < len(parts):
             ready = upload.read(upload.archive, parts[done : done + PARTS_PER_READ], preparation)
@@ -96,13 +101,13 @@ def _prepare(parts: Sequence[MemberPart], preparation: Preparation, path: Path, 
         out.flush()
 
 
-def _reserve(path: Path, shape: tuple[int, ...]) -> None:
-    """Write an empty uint8 array and allocate its disk space: a full disk under a memory map kills the process.
+def _reserve(path: Path, shape: tuple[int, ...], bits: int) -> None:
+    """Write an empty array of levels and allocate its disk space: a full disk under a memory map kills the process.
 
     Raises NoDiskSpace.
     """
-    header = {"descr": dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
-    needed = math.prod(shape)
+    header = {"descr": dtype_to_descr(np.dtype(DTYPES[bits])), "fortran_order": False, "shape": shape}
+    needed = math.prod(shape) * bits // 8
     try:
         with path.open("wb") as file:
             write_array_header_1_0(file, header)

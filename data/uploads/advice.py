@@ -79,7 +79,7 @@ def _depths(facts: Sequence[Facts], index: ArchiveIndex) -> Iterable[str]:
     """Yield a note if 16-bit samples seem to use fewer bits, and no file states how many."""
     reach = max((fact["reach"] for fact in facts if fact["reach"] is not None), default=MAX_16_BIT)
     bits = max(8, reach.bit_length())
-    if index.decoding.bits is None and bits <= 14:
+    if index.decoding.depth is None and bits <= 14:
         as_bits = min((depth for depth in (10, 12, 14) if depth >= bits), default=14)
         yield (
             f"Of pictures with 16 bits a sample, values reach {reach} of {MAX_16_BIT}: looks like {as_bits} bits, "

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from data.archive import MemberPart, half_of
 from data.decode import CURRENT_RULES, DecodedPicture, DecodingRules, Fault, UnreadablePicture, read_picture
+from data.deep_image import AnyImage, DeepImage, pixels_of
 from data.errors import Refused, WrongMedia
+from data.levels import Pixels, full_level
 from data.prepare import Preparation, on_white, prepare
 from data.uploads import zip_names
 
@@ -72,12 +73,12 @@ def decode(
     masked: bool,
     decoding: DecodingRules = CURRENT_RULES,
     half: int | None = None,
-) -> tuple[NDArray[np.uint8], list[str]]:
+) -> tuple[Pixels, list[str]]:
     """Decode a picture that will be translated; return its pixels and notes on it.
 
-    The pixels are uint8 [h, w, channels], with one more channel if the picture has alpha. Colours are composited over
-    white, as in training, unless alpha marks a hole (`masked`). `half` takes the left (0) or right (1) half alone.
-    Raises Refused, WrongMedia.
+    The pixels are levels [h, w, channels] of the bits that `decoding` says, with one more channel if the picture has
+    alpha. Colours are composited over white, as in training, unless alpha marks a hole (`masked`). `half` takes the
+    left (0) or right (1) half alone. Raises Refused, WrongMedia.
     """
     try:
         picture = read_picture(data, max_pixels, decoding)
@@ -87,12 +88,19 @@ def decode(
     if min(image.size) < MIN_SIDE:
         sentence = f"The picture is {image.width} x {image.height}; {MIN_SIDE} pixels a side are the least (min_side)."
         raise Refused(sentence, "too_few_pixels")
-    shown = (image.convert("RGB") if masked else on_white(image)).convert({1: "L", 3: "RGB"}[channels])
-    if image.mode.endswith("A"):
-        shown.putalpha(image.getchannel("A"))
+    colour = image.convert("RGB") if masked else on_white(image)
+    shown = _with_own_alpha(colour.convert({1: "L", 3: "RGB"}[channels]), image)
     conversion = [f"Colours were turned into sRGB by its ICC profile ({picture.profile})."] if picture.profile else []
-    pixels = np.asarray(shown).reshape(image.height, image.width, len(shown.getbands()))
-    return pixels, [*conversion, *picture.notes]
+    return pixels_of(shown), [*conversion, *picture.notes]
+
+
+def _with_own_alpha(shown: AnyImage, image: AnyImage) -> AnyImage:
+    """Return the colours of `shown` with the alpha of `image`, if it has one."""
+    if isinstance(shown, DeepImage) and isinstance(image, DeepImage):
+        return shown if image.alpha is None else shown.with_alpha(image.alpha)
+    if isinstance(shown, Image.Image) and isinstance(image, Image.Image) and image.mode.endswith("A"):
+        shown.putalpha(image.getchannel("A"))
+    return shown
 
 
 def members(path: Path, max_members: int, max_unpacked: int) -> Json:
@@ -178,19 +186,20 @@ def survey(path: Path, names: Sequence[str], options: SurveyOptions) -> tuple[li
     return facts, time.process_time() - started
 
 
-def prepared(path: Path, part: MemberPart, preparation: Preparation) -> NDArray[np.uint8]:
+def prepared(path: Path, part: MemberPart, preparation: Preparation) -> Pixels:
     """Prepare a picture of a zip, or a part of it, for training: [side, side, channels]."""
     return prepare(_part_of(_read(path, part.name, preparation.decoding), part.half), preparation, part.tile)
 
 
-def batch(path: Path, parts: Sequence[MemberPart], preparation: Preparation) -> NDArray[np.uint8]:
+def batch(path: Path, parts: Sequence[MemberPart], preparation: Preparation) -> Pixels:
     """Prepare the pictures in order, and stop after BATCH_S or BATCH_BYTES: [n, side, side, channels].
 
     n is at least 1. Raises Refused with the name of an unreadable member.
     """
     until = time.monotonic() + BATCH_S
-    ready: list[NDArray[np.uint8]] = []
-    last_name, image = "", Image.new("L", (1, 1))
+    ready: list[Pixels] = []
+    last_name = ""
+    image: AnyImage = Image.new("L", (1, 1))
     for part in parts:
         try:
             if part.name != last_name:  # tiles of one picture are consecutive
@@ -207,16 +216,16 @@ def batch(path: Path, parts: Sequence[MemberPart], preparation: Preparation) -> 
 
 def member(
     path: Path, part: MemberPart, channels: int, max_pixels: int, masked: bool, decoding: DecodingRules
-) -> tuple[NDArray[np.uint8], list[str]]:
+) -> tuple[Pixels, list[str]]:
     """Decode one picture of a zip, or a half of it, as `decode` does."""
     return decode(_bytes_of(_open(path), part.name), channels, max_pixels, masked, decoding, part.half)
 
 
-def _read(path: Path, name: str, decoding: DecodingRules) -> Image.Image:
+def _read(path: Path, name: str, decoding: DecodingRules) -> AnyImage:
     return read_picture(_bytes_of(_open(path), name), decoding=decoding).image
 
 
-def _part_of(image: Image.Image, half: int | None) -> Image.Image:
+def _part_of(image: AnyImage, half: int | None) -> AnyImage:
     return image if half is None else half_of(image, half)
 
 
@@ -251,16 +260,18 @@ def _facts_of(picture: DecodedPicture, options: SurveyOptions) -> Json:
     parts = [half_of(image, half) for half in (0, 1)] if options.halved else [image]
     if min(parts[0].size) < 1:
         return {"reason": "It is too narrow to be split in two."}
-    colour = np.asarray(image.convert("RGB"))
+    colour = pixels_of(image.convert("RGB"))
     grey = image.mode.startswith("L") or bool((colour == colour[..., :1]).all())
-    canonical = image.convert(("L" if grey else "RGB") + ("A" if image.mode.endswith("A") else ""))
-    digest = hashlib.sha256(f"{canonical.mode} {canonical.size}".encode() + canonical.tobytes())
+    alpha = image.mode.endswith("A")
+    canonical = _with_own_alpha(image.convert("L" if grey else "RGB"), image)
+    mode = ("L" if grey else "RGB") + ("A" if alpha else "")
+    digest = hashlib.sha256(f"{mode} {canonical.size}".encode() + pixels_of(canonical).tobytes())
     return {
         "width": image.width,
         "height": image.height,
         "format": picture.format,
         "grey": grey,
-        "alpha": image.mode.endswith("A"),
+        "alpha": alpha,
         "deep": picture.sixteen_bit,
         "flat": any(_is_flat(part) for part in parts),
         "hash": digest.hexdigest(),
@@ -271,13 +282,16 @@ def _facts_of(picture: DecodedPicture, options: SurveyOptions) -> Json:
     }
 
 
-def _is_flat(image: Image.Image) -> bool:
-    return bool(prepare(image, Preparation(_FLAT_SIDE, 3)).std(axis=(0, 1)).max() < NEAR_CONSTANT_DEVIATION)
+def _is_flat(image: AnyImage) -> bool:
+    pixels = prepare(image, Preparation(_FLAT_SIDE, 3))
+    return bool(pixels.std(axis=(0, 1)).max() < NEAR_CONSTANT_DEVIATION * full_level(pixels) / 255)
 
 
-def _palette(image: Image.Image) -> list[int] | None:
+def _palette(image: AnyImage) -> list[int] | None:
     """Return the colours of a picture over white as numbers; None for more than MAX_PALETTE."""
-    colours = np.asarray(on_white(image).convert("RGB")).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
+    pixels = pixels_of(on_white(image).convert("RGB")).reshape(-1, 3)
+    level = full_level(pixels) + 1
+    colours = pixels @ np.array([level**2, level, 1])
     unique = np.unique(colours[:: max(1, len(colours) // _PALETTE_SAMPLE)])
     if len(unique) > MAX_PALETTE or len(unique := np.unique(colours)) > MAX_PALETTE:
         return None

@@ -27,16 +27,21 @@ MAX_DOMAIN_PALETTE = 256
 
 @dataclass(frozen=True)
 class UploadOptions:
-    """An upload's options for reading and preparing pictures; `bits` are the used bits of 16-bit samples."""
+    """An upload's options for reading and preparing pictures.
+
+    `depth` is the number of significant bits of 16-bit samples; `bits` are those of a sample in training.
+    """
 
     fit: Fit = "crop"
-    bits: int | None = None
+    depth: int | None = None
     label_maps: Literal["auto", "none", "a", "b"] = "auto"
     """the domain whose pictures are label maps; auto: each domain whose pictures have few colours"""
 
+    bits: Literal[8, 16] = 8
+
     @property
     def decoding(self) -> DecodingRules:
-        return DecodingRules(bits=self.bits)
+        return DecodingRules(depth=self.depth, bits=self.bits)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ group = typer.Typer(help="List, show and upload datasets.")
 MAX_LISTED = 8
 """entries of a list that are printed; --json has more"""
 Layout = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
+BITS: dict[str, Literal[8, 16]] = {"8": 8, "16": 16}
+"""values of --bits"""
 Name = Annotated[str, typer.Argument(help="A dataset.", autocompletion=complete.datasets)]
 
 
@@ -71,6 +73,9 @@ def upload(
     depth: Annotated[
         Literal["auto", "10", "12", "14", "16"] | None, typer.Option(help="Bits that are used of 16-bit samples.")
     ] = None,
+    bits: Annotated[
+        Literal["8", "16"] | None, typer.Option(help="Bits of a sample that training keeps; default 8.")
+    ] = None,
     labels: Annotated[
         Literal["auto", "none", "a", "b"] | None, typer.Option(help="The domain, a or b, that holds label maps.")
     ] = None,
@@ -82,7 +87,9 @@ def upload(
     called = name or name_of(path)
     if name is None and called != _own_name(path):
         typer.echo(f"{path.name} is uploaded as {called}; --name chooses another name.", err=True)
-    _show(common.client(ctx).upload(path, called, layout, fit=fit, depth=depth, labels=labels), as_json=as_json)
+    kept = None if bits is None else BITS[bits]
+    dataset = common.client(ctx).upload(path, called, layout, fit=fit, depth=depth, bits=kept, labels=labels)
+    _show(dataset, as_json=as_json)
 
 
 @group.command(no_args_is_help=True)

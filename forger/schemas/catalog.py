@@ -48,6 +48,9 @@ class DatasetOut(Out):
     kind: Literal["images", "points", "sequences", "unpaired", "paired"]
     side: int = Field(description="Pixels; 0 if the examples are no pictures.")
     channels: int
+    bits: Literal[8, 16] = Field(
+        8, description="Bits of a sample of its pictures; left out at 8.", exclude_if=lambda bits: bits == 8
+    )
     classes: int
     class_names: tuple[str, ...]
     size: int = Field(description="Examples; for unpaired data the pictures of both domains.")

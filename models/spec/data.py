@@ -9,6 +9,8 @@ from models.spec.base import Spec
 MIN_DATA_SIDE, MAX_DATA_SIDE = 8, 512
 Side = Annotated[int, Field(ge=MIN_DATA_SIDE, le=MAX_DATA_SIDE)]
 Channels = Annotated[int, Field(ge=1, le=4)]
+Bits = Annotated[Literal[8, 16], Field(exclude_if=lambda bits: bits == 8)]
+"""bits of a sample; left out of the JSON at 8, so that older recipes keep their bytes"""
 
 
 class Images(Spec):
@@ -19,6 +21,7 @@ class Images(Spec):
     side: Side
     channels: Channels
     classes: int = Field(default=0, ge=0, le=10_000)
+    bits: Bits = 8
 
     @property
     def prepared_side(self) -> int:
@@ -54,6 +57,7 @@ class TwoDomains(Spec):
     side: Side
     """side in pixels of the networks' pictures: of a random crop if `load` is larger"""
     channels: Channels
+    bits: Bits = 8
     load: Side | None = Field(default=None, exclude_if=lambda load: load is None)
     """side in pixels at which pictures are prepared, at least `side`; null: `side`, without crops"""
     flip: bool = Field(default=False, exclude_if=lambda flip: not flip)

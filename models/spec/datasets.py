@@ -45,6 +45,8 @@ class DatasetInfo:
     """the symbols of strings"""
     shorter_edge: int = 0
     """median shorter edge of an upload's pictures, in pixels; 0 if unknown"""
+    bits: Literal[8, 16] = 8
+    """bits of a sample of its pictures"""
 
     @property
     def classes(self) -> int:
@@ -59,15 +61,17 @@ class DatasetInfo:
         """Return the `data` part of a recipe, at the dataset's own size; `kind` is one of its kinds."""
         match kind or self.kind:
             case "images":
-                return Images(dataset=self.name, side=self.side, channels=self.channels, classes=self.classes)
+                return Images(
+                    dataset=self.name, side=self.side, channels=self.channels, classes=self.classes, bits=self.bits
+                )
             case "points":
                 return Points(dataset=self.name, dimension=self.dimension)
             case "sequences":
                 return Sequences(dataset=self.name, length=self.length, symbols=len(self.alphabet))
             case "unpaired":
-                return Unpaired(dataset=self.name, side=self.side, channels=self.channels)
+                return Unpaired(dataset=self.name, side=self.side, channels=self.channels, bits=self.bits)
             case "paired":
-                return Paired(dataset=self.name, side=self.side, channels=self.channels)
+                return Paired(dataset=self.name, side=self.side, channels=self.channels, bits=self.bits)
 
     def default_spec(self, kind: DataKind | None = None) -> DataSpec:
         """Return `spec`, but with random crops of CROP_SIDE pixels for large photographs of two domains.
@@ -78,7 +82,8 @@ class DatasetInfo:
         if not isinstance(spec, Unpaired | Paired):
             return spec
         pictures = max(1, self.size * (2 if self.kind == "paired" else 1))
-        load = min(MAX_LOAD_SIDE, self.shorter_edge, math.isqrt(MAX_PREPARED_BYTES // (pictures * self.channels)))
+        pixel_bytes = pictures * self.channels * self.bits // 8
+        load = min(MAX_LOAD_SIDE, self.shorter_edge, math.isqrt(MAX_PREPARED_BYTES // pixel_bytes))
         if load < PHOTOGRAPH_EDGE:
             return spec
         return spec.model_copy(update={"side": CROP_SIDE, "load": load, "flip": isinstance(spec, Unpaired)})

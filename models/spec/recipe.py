@@ -95,6 +95,11 @@ class Recipe(Spec):
                 return (data.channels, data.side, data.side)
 
     @property
+    def bits(self) -> Literal[8, 16]:
+        """Bits of a sample of its pictures; 8 for points and strings, which have none."""
+        return 8 if isinstance(self.data, Points | Sequences) else self.data.bits
+
+    @property
     def critic_input_shape(self) -> tuple[int, ...]:
         """Shape of one input of the critic: packs and conditions are stacked in the first dimension."""
         first, *rest = self.shape

@@ -160,6 +160,9 @@ def _data_mismatch(data: DataSpec, datasets: Datasets, pointer: str) -> Refusal 
         return Refusal(f"{pointer}/input_channels", sentence)
     if not isinstance(data, Points | Sequences) and data.channels not in (1, 3):
         return Refusal(f"{pointer}/channels", f"Pictures have 1 channel (grey) or 3 (colour), not {data.channels}.")
+    if not isinstance(data, Points | Sequences) and data.bits != info.bits:
+        sentence = f"Samples of '{info.name}' have {info.bits} bits, not {data.bits}; leave data.bits out."
+        return Refusal(f"{pointer}/bits", sentence)
     return None
 
 

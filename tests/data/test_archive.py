@@ -6,7 +6,7 @@ from data.decode import DecodingRules
 
 def test_stored_index_keeps_the_names_of_its_fields() -> None:
     train = SplitMembers((("a",), ("b",)), tiles=((2,), (1,)))
-    index = ArchiveIndex(train, SplitMembers((("c",),), (1,)), True, "tiles", ("b",), DecodingRules(bits=12))
+    index = ArchiveIndex(train, SplitMembers((("c",),), (1,)), True, "tiles", ("b",), DecodingRules(depth=12))
     assert index.to_bytes() == (
         b'{"train":{"piles":[["a"],["b"]],"labels":null,"tiles":[[2],[1]]},'
         b'"held":{"piles":[["c"]],"labels":[1],"tiles":null},'

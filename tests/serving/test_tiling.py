@@ -42,6 +42,15 @@ def test_identity_network_gives_the_picture_back_at_every_size(shape: tuple[int,
     assert all(side % 4 == 0 and side >= MIN_TRANSLATED_SIDE for sizes in network.input_sizes for side in sizes)
 
 
+def test_every_level_of_16_bits_comes_back_through_tiles() -> None:
+    image = np.random.default_rng(1).integers(0, 1 << 16, (700, 701, 3), np.uint16)
+    *between, result = translate_in_tiles(Translator(IdentityNetwork()), image, CPU)
+    assert between
+    assert result is not None
+    assert result.dtype == np.uint16
+    assert (result == image).all()
+
+
 def test_tiles_of_a_large_picture_are_few_and_bounded() -> None:
     network = IdentityNetwork()
     list(translate_in_tiles(Translator(network), noise(2000, 1600, 1), CPU))

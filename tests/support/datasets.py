@@ -5,6 +5,7 @@ from pathlib import Path
 from app.core.settings import get_settings
 from app.services.datasets.catalog import CatalogEntry
 from app.services.datasets.intake import Intake
+from data.uploads.survey import UploadOptions
 from tests.support.zips import zipped
 
 
@@ -15,12 +16,12 @@ def incoming_archive() -> Path:
     return folder / "x.zip"
 
 
-def upload_dataset(name: str, members: dict[str, bytes]) -> CatalogEntry:
+def upload_dataset(name: str, members: dict[str, bytes], options: UploadOptions | None = None) -> CatalogEntry:
     """Add a dataset of these files to the catalogue."""
     path = incoming_archive()
     path.write_bytes(zipped(members))
     intake = Intake(get_settings())
     try:
-        return intake.take(path, name, "auto")
+        return intake.take(path, name, "auto", options)
     finally:
         intake.close()

@@ -1,9 +1,9 @@
-"""Jobs that use trained weights, created without HTTP: evaluations and generations."""
+"""Jobs that use trained weights, created without HTTP: evaluations, generations and translations."""
 
 from typing import Any
 
 from app.core.settings import get_settings
-from app.services.creation import evaluate, generate
+from app.services.creation import evaluate, generate, translate
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle
 from app.services.views import JobView
@@ -14,6 +14,7 @@ EVALUATION: dict[str, Any] = {
 GENERATION: dict[str, Any] = {
     "model": None, "n": 30, "classes": None, "seed": 3, "temperature": 1.0, "format": "npz", "shard": 10,
 }  # fmt: skip
+TRANSLATION: dict[str, Any] = {"model": None, "dataset": None, "direction": "a2b", "format": "zip", "shard": 10}
 
 
 def make_evaluation(**request: Any) -> JobView:
@@ -24,3 +25,8 @@ def make_evaluation(**request: Any) -> JobView:
 def make_generation(**request: Any) -> JobView:
     """Create a generation; `request` changes members of GENERATION. Without a model it uses the newest."""
     return lifecycle.create(generate.plan(Inference(get_settings()), **GENERATION | request))
+
+
+def make_translation(**request: Any) -> JobView:
+    """Create a translation of a dataset; `request` changes members of TRANSLATION."""
+    return lifecycle.create(translate.plan(Inference(get_settings()), **TRANSLATION | request))

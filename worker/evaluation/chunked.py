@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.batches import scaled
+from data.batches import scaled, select
 
 CHUNK_EXAMPLES = 128
 """most examples in a chunk"""
@@ -23,7 +23,7 @@ def even_indices(count: int, n: int) -> Tensor:
 
 def evenly_spaced(x: Tensor, n: int) -> Tensor:
     """Return at most n rows, evenly spaced."""
-    return x if len(x) <= n else x[even_indices(len(x), n).to(x.device)]
+    return x if len(x) <= n else select(x, even_indices(len(x), n).to(x.device))
 
 
 def run_in_chunks(
@@ -47,7 +47,7 @@ def chunks(x: Tensor, n: int | None = None) -> Iterator[Tensor]:
         yield from torch.split(x, size)
         return
     for rows in torch.split(even_indices(len(x), n), size):
-        yield x[rows.to(x.device)]
+        yield select(x, rows.to(x.device))
 
 
 def downscaled(x: Tensor, n: int | None = None, heartbeat: Callable[[], None] = lambda: None) -> Tensor:

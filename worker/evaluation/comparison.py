@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data.batches import as_bytes, scaled
+from data.batches import as_levels, scaled
 from data.readers.builtin import Data
 from data.toy import MIXTURES, VALID, Mixture
 from models.games.game import Batch
@@ -147,13 +147,16 @@ def _source_first(both: tuple[T, T], direction: str) -> tuple[T, T]:
 def _paired(test: GeneratorUnderTest) -> ExampleComparison:
     """Compare outputs of the paired game with their targets. Inputs get the size and the channels of the targets."""
     triples = [
-        (*_input_and_target(examples), test.translate_pairs(examples))
+        (*_input_and_target(examples, test.recipe.bits), test.translate_pairs(examples))
         for examples in _paired_examples(test, test.reference, "")
     ]
     inputs, targets, outputs = map(torch.cat, zip(*triples, strict=True))
 
     def training_pictures() -> Iterator[Tensor]:
-        return map(torch.cat, zip(*map(_input_and_target, _paired_examples(test, test.train, "train")), strict=True))
+        pairs = (
+            _input_and_target(examples, test.recipe.bits) for examples in _paired_examples(test, test.train, "train")
+        )
+        return map(torch.cat, zip(*pairs, strict=True))
 
     return ExampleComparison(
         test,
@@ -184,11 +187,11 @@ def _paired_examples(test: GeneratorUnderTest, data: Data, name: str) -> Iterato
         test.heartbeat()
 
 
-def _input_and_target(examples: PairedExamples) -> tuple[Tensor, Tensor]:
-    """Return the input, at the size and with the channels of the target, and the target, both uint8."""
+def _input_and_target(examples: PairedExamples, bits: int) -> tuple[Tensor, Tensor]:
+    """Return the input, at the size and with the channels of the target, and the target, as levels."""
     target = examples.target
     resized = F.interpolate(examples.input[:, : target.shape[1]], size=target.shape[2:], mode="nearest")
-    return as_bytes(resized.expand_as(target)), as_bytes(target)
+    return as_levels(resized.expand_as(target), bits), as_levels(target, bits)
 
 
 def _autoencoder(test: GeneratorUnderTest) -> dict[ComparisonKind, list[ExampleComparison]]:

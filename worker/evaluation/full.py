@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from data.images import Pixels, encode, scatter, sheet, text_sheet
+from data.images import encode, scatter, sheet, text_sheet
+from data.levels import Pixels, to_bits
 from data.readers.builtin import Data, Split
 from data.toy import VALID, spell
 from models.features import FeatureExtractor
@@ -178,5 +179,5 @@ def _side_by_side(directions: list[list[Tensor]]) -> Pixels:
     """
     n = PICTURES_SHOWN // len(directions)
     rows = [torch.stack([pictures[:n] for pictures in group], dim=1).flatten(0, 1) for group in directions]
-    pixels = torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy()
+    pixels = to_bits(torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy(), 8)
     return sheet(pixels, columns=2 * len(directions[0]), gap=1)

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from data.batches import as_bytes, scaled
+from data.batches import as_levels, scaled
 from data.readers.base import Heartbeat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.errors import JobFailure
@@ -301,12 +301,12 @@ class GeneratorUnderTest:
 
     @torch.no_grad()
     def generate_rows(self, generate: Callable[[slice], Tensor], n: int) -> Tensor:
-        """Call `generate` for n rows in chunks; return pictures as uint8, as they are served. Raises NotFinite."""
+        """Call `generate` for n rows in chunks; return pictures as levels, as they are served. Raises NotFinite."""
         parts = []
         for part in run_in_chunks(generate, n, chunk_size((n, *self.recipe.shape), GENERATED_PIXELS), self.heartbeat):
             if not part.isfinite().all():
                 raise NotFinite
-            parts.append(as_bytes(part) if part.dim() == 4 else part)
+            parts.append(as_levels(part, self.recipe.bits) if part.dim() == 4 else part)
         return torch.cat(parts)
 
     @cached_property

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from data.batches import as_bytes
+from data.batches import as_levels
 from worker.evaluation.features import WeightsMissing
 
 FILE = "inception.pt"
@@ -67,7 +67,7 @@ def read_inception(root: Path | None) -> Inception:
 def _rgb_bytes(x: Tensor) -> Tensor:
     """Convert pictures to uint8 with three channels: grey is repeated, alpha is dropped."""
     colour = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x[:, :3]
-    return as_bytes(colour)
+    return as_levels(colour)
 
 
 def _fingerprint(path: Path) -> str:

@@ -108,10 +108,10 @@ def _training_set(data: Data, heartbeat: Callable[[], None]) -> tuple[Tensor, Te
 
 
 def _downscaled_bytes(images: Tensor, heartbeat: Callable[[], None]) -> Tensor:
-    """Downscale pictures chunk by chunk, since they may be larger than the memory."""
-    parts = []
+    """Downscale pictures to uint8 chunk by chunk, since they may be larger than the memory."""
+    per_byte, parts = 257 if images.dtype == torch.uint16 else 1, []
     for part in chunks(images, MAX_EXAMPLES):
-        parts.append(shrink(part.float()).round().to(torch.uint8))
+        parts.append(shrink(part.float() / per_byte).round().to(torch.uint8))
         heartbeat()
     return torch.cat(parts)
 

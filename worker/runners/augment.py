@@ -179,7 +179,8 @@ class AugmentRunner:
         """Generate the kept pictures again, class after class; return them, uint8 [n, c, s, s], and their labels."""
         import torch
 
-        parts = [torch.empty(0, *self._spec.recipe.shape, dtype=torch.uint8)]
+        dtype = torch.uint8 if self._spec.recipe.bits == 8 else torch.uint16
+        parts = [torch.empty(0, *self._spec.recipe.shape, dtype=dtype)]
         for label, selection in enumerate(selections):
             if selection.kept:
                 drawn = self._draw(loaded, label, range(selection.kept[-1] + 1))

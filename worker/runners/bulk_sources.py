@@ -5,6 +5,7 @@ A sandboxed process decodes untrusted pictures, one after the other and at their
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from app.services.datasets import catalog
 from app.services.job_spec import Translate
 from data.archive import ArchiveIndex, MemberPart
 from data.decode import CURRENT_RULES, DecodingRules
+from data.levels import to_bits
 from data.uploads import read_untrusted
 from forger.wire import LABELS_FILE, LEFT_OUT_FILE
 from models.errors import JobFailure
@@ -50,7 +52,7 @@ class PictureSource(Protocol):
         ...
 
     def picture(self, number: int) -> Array:
-        """Return a picture, uint8 [h, w, c]. Raises Invalid and UnsupportedMedia if it cannot be read."""
+        """Return a picture [h, w, c] of the model's bits. Raises Invalid, UnsupportedMedia if it is unreadable."""
         ...
 
 
@@ -97,13 +99,13 @@ class BuiltInPictures:
         self.labels: Sequence[int] | None = None if data.labels is None else data.labels.tolist()
         self.class_names = catalog.find(dataset).info.class_names
         self._images = images
+        self._bits = spec.recipe.bits
 
     def original_name(self, number: int) -> str | None:
         return None
 
     def picture(self, number: int) -> Array:
-        picture: Array = np.ascontiguousarray(self._images[number].permute(1, 2, 0).numpy())
-        return picture
+        return to_bits(np.ascontiguousarray(self._images[number].permute(1, 2, 0).numpy()), self._bits)
 
 
 def own_size_spec(dataset: str, recipe: Recipe) -> DataSpec:
@@ -129,7 +131,7 @@ class ArchivedPictures:
         self.labels, self.class_names = labels, class_names
         self._archive, self._sandbox, self._picks = archive, sandbox, picks
         channels, masked = recipe.source_channels, recipe.fills_holes
-        self._how = channels, get_settings().max_pixels, masked, decoding
+        self._how = channels, get_settings().max_pixels, masked, replace(decoding, bits=recipe.bits)
 
     def original_name(self, number: int) -> str | None:
         return self._picks[number].name

@@ -15,7 +15,8 @@ from app.services.datasets.catalog import DatasetFiles
 from app.services.models.source_weights import SOURCE_FILE
 from data.archive import MemberPart
 from data.decode import Fault, UnreadablePicture
-from data.prepare import Pixels, Preparation
+from data.levels import Pixels
+from data.prepare import Preparation
 from data.uploads import read_untrusted
 from forger.schemas.specs import Weights
 from models.errors import JobFailure

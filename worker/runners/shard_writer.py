@@ -21,7 +21,7 @@ MEDIA_TYPES = {"zip": "application/zip", "npz": "application/octet-stream"}
 
 @dataclass(frozen=True, slots=True)
 class ShardExample:
-    """One example: a picture uint8 [h, w, c], a point or a string; its class, if any; its number within the class.
+    """One example: a picture [h, w, c], a point or a string; its class, if any; its number within the class.
 
     `name` is the name of its file; None: it is numbered. `left_out` is the reason if it was skipped: then `array` is
     empty.

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from models.errors import JobFailure
-from models.spec.estimates.duration import FP32_GENERATORS
+from models.spec.estimates.duration import FP32_GENERATORS, prefers_bf16
 from models.spec.estimates.resources import count_parameters
 from models.spec.recipe import Recipe
 
@@ -62,10 +62,7 @@ def local_numerics(device: str, recipe: Recipe, threads: int | None, devices: in
             torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         )
         capability += " bf16" if has_bf16 else ""
-    wants_bf16 = recipe.precision == "bf16" or (
-        recipe.precision == "auto" and recipe.generator.kind not in FP32_GENERATORS
-    )
-    precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
+    precision = "bf16" if prefers_bf16(recipe) and has_bf16 else "fp32"
     per_rank = max(1, (threads or _suitable_threads(recipe, slots)) // devices)
     return Numerics(kind, capability, per_rank, precision, torch.__version__, deterministic=True, devices=devices)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from data.batches import Batches, as_bytes, scaled
+from data.batches import Batches, as_levels, scaled
 from models import distributed
 from models.duel import Duel, Scores
 from models.games.game import Batch
@@ -113,7 +113,7 @@ class Prober:
         if not isinstance(game, Synthesis) or not judge.classes:
             return None
         pictures = unpack(played.duels[0][0].fake.detach(), game.packing)
-        logits = judge.embed(scaled(as_bytes(pictures)))[1]
+        logits = judge.embed(scaled(as_levels(pictures)))[1]
         return None if logits is None else torch.bincount(logits.argmax(dim=1), minlength=judge.classes).tolist()
 
     def _points(self, fakes: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> PointMeasurements:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.batches import Batches, scaled
-from data.images import Pixels, encode, levels, line_plot, scatter, sheet, text_sheet
+from data.images import encode, line_plot, scatter, sheet, text_sheet
+from data.levels import Pixels, levels
 from data.toy import MIXTURES, VALID, kernel_density, line_through, spell
 from models.games.paired import paired_examples
 from models.latent import cycling_labels, draw_latent

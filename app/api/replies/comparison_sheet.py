@@ -9,6 +9,7 @@ from app.api.replies.rendering import render
 from app.core.errors import Conflict
 from app.services.experiments.compare import SAMPLE_PICTURES, scale
 from data import plots
+from data.levels import to_bits
 from data.plots import Picture
 from forger.schemas.compare import ComparedJob, ComparisonOut
 from forger.schemas.experiment_tables import short_names
@@ -23,7 +24,7 @@ def row(recipe: Recipe, drawn: Array) -> Picture:
 
     Shrink a row that is wider than the sheet.
     """
-    pixels = render(recipe.data, drawn, scale(recipe), SAMPLE_PICTURES, {}).picture()
+    pixels = to_bits(render(recipe.data, drawn, scale(recipe), SAMPLE_PICTURES, {}).picture(), 8)
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     picture.thumbnail((plots.SHEET_WIDTH, picture.height))
     return picture

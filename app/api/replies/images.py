@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, BinaryIO, ParamSpec, TypeVar
+from typing import Any, BinaryIO, Literal, ParamSpec, TypeVar
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
@@ -17,7 +17,9 @@ from app.core.concurrency import Limiter
 from app.core.errors import FieldError, ForgerError, Invalid, TooLarge
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
+from data.decode import DecodingRules
 from data.images import encode
+from data.levels import to_bits
 from data.png_text import with_text
 from data.uploads import read_untrusted
 from forger.wire import PNG_KEYWORD
@@ -47,9 +49,9 @@ async def on_imaging_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwa
 
 
 async def decode_upload(
-    sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings, *, masked: bool
+    sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings, *, masked: bool, bits: Literal[8, 16] = 8
 ) -> tuple[Array, list[str]]:
-    """Return an uploaded picture, uint8 [h, w, c], upright, and notes on changed colours and ignored parts.
+    """Return an uploaded picture, levels of `bits` [h, w, c], upright, and notes on changed colours and ignored parts.
 
     c is `channels`, or one more if the picture has alpha. `masked`: alpha is a mask and does not affect the colours.
 
@@ -57,17 +59,18 @@ async def decode_upload(
     ForgerError for bytes that are no valid picture.
     """
     with _decoding.place():
-        return await to_thread.run_sync(_decoded, sandbox, file, channels, settings, masked, limiter=_sandboxed)
+        return await to_thread.run_sync(_decoded, sandbox, file, channels, settings, masked, bits, limiter=_sandboxed)
 
 
 def _decoded(
-    sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings, masked: bool
+    sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings, masked: bool, bits: Literal[8, 16]
 ) -> tuple[Array, list[str]]:
     data = file.read(settings.max_upload_bytes + 1)
     if len(data) > settings.max_upload_bytes:
         sentence = f"The file is larger than {settings.max_upload_bytes} bytes (max_upload_bytes). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
-    pixels, notes = sandbox.run(read_untrusted.decode, data, channels, settings.max_pixels, masked)
+    decoding = DecodingRules(bits=bits)
+    pixels, notes = sandbox.run(read_untrusted.decode, data, channels, settings.max_pixels, masked, decoding)
     return pixels, notes
 
 
@@ -97,6 +100,7 @@ def jpeg(picture: Array, quality: int) -> bytes:
     _require_side("JPEG", MAX_JPEG_SIDE, picture)
     colours = picture.shape[2] - 1 if picture.shape[2] in (2, 4) else picture.shape[2]
     if colours < picture.shape[2]:
+        picture = to_bits(picture, 8)
         alpha = picture[..., colours:].astype(np.float32) / 255
         picture = np.rint(picture[..., :colours] * alpha + 255 * (1 - alpha)).astype(np.uint8)
     return encode(picture, "JPEG", quality=quality)

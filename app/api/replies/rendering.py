@@ -10,7 +10,8 @@ from app.api.deps import negotiate
 from app.api.replies import images
 from app.core.errors import FieldError, Invalid
 from app.core.settings import Settings
-from data.images import Pixels, line_plot, line_size, scatter, sheet, text_sheet, text_size
+from data.images import line_plot, line_size, scatter, sheet, text_sheet, text_size
+from data.levels import Pixels
 from data.toy import MIXTURES, VALID, line_through, spell
 from forger.schemas.base import Out
 from forger.schemas.samples import (

@@ -32,6 +32,7 @@ from app.services.inference.latents import Codes, checked_latents, refused, weig
 from app.services.inference.service import Inference, health_header
 from app.services.views import VersionView
 from data.images import sheet
+from data.levels import full_level
 from forger.schemas.arithmetic import ArithmeticOut
 from models.spec.data import Points, Sequences
 
@@ -154,7 +155,7 @@ def _figure(pictures: Array, counts: Sequence[int], gap: int) -> Array:
     If no term averages several, there is one row.
     """
     rows, columns = (max(counts) if max(counts) > 1 else 0) + 1, len(counts) + 1
-    cells = np.full((rows, columns, *pictures.shape[1:]), 128, np.uint8)
+    cells = np.full((rows, columns, *pictures.shape[1:]), (full_level(pictures) + 1) // 2, pictures.dtype)
     means, start = pictures[sum(counts) :], 0
     cells[-1] = means
     for column, count in enumerate(counts):

@@ -83,4 +83,5 @@ def delete_dataset(name: str) -> None:
 
 
 def _layout_options(fields: DatasetIn) -> UploadOptions:
-    return UploadOptions(fields.fit, None if fields.depth == "auto" else int(fields.depth), fields.labels)
+    depth = None if fields.depth == "auto" else int(fields.depth)
+    return UploadOptions(fields.fit, depth, fields.labels, 16 if fields.bits == "16" else 8)

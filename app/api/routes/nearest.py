@@ -43,7 +43,7 @@ async def find_nearest_pictures(
     info = (await to_thread.run_sync(catalog.find, name)).info
     spec = _pictures_of(info)
     n_channels = int(channels) if channels else spec.channels
-    decoded, _ = await decode_upload(sandbox, file.file, n_channels, settings, masked=False)
+    decoded, _ = await decode_upload(sandbox, file.file, n_channels, settings, masked=False, bits=spec.bits)
     # Without alpha, which may be the last channel.
     query = decoded[..., :n_channels]
     sized = spec.model_copy(update={"side": _side(query.shape[:2]), "channels": n_channels})

@@ -52,18 +52,21 @@ class _Exchange:
     """the media type of the reply"""
     quality: int
 
-    async def read(self, file: UploadFile, channels: int, *, masked: bool = False) -> tuple[images.Array, list[str]]:
+    async def read(
+        self, file: UploadFile, channels: int, *, masked: bool = False, bits: Literal[8, 16] = 8
+    ) -> tuple[images.Array, list[str]]:
         """Read a picture as `images.decode_upload` does."""
-        return await images.decode_upload(self.sandbox, file.file, channels, self.settings, masked=masked)
+        return await images.decode_upload(self.sandbox, file.file, channels, self.settings, masked=masked, bits=bits)
 
     async def read_input(
         self, file: UploadFile, version: VersionView, *, masked: bool
     ) -> tuple[images.Array, list[str]]:
         """Read a picture that a version is to translate, with notes. Raises Busy, Invalid if it is too large."""
         await self.inference.admit()
-        image, notes = await self.read(file, version.recipe.source_channels, masked=masked)
-        translation.require_room(image, version.recipe, version.reference, self.settings.max_pixels)
-        return image, [*notes, *translation.notes(image, version.recipe)]
+        recipe = version.recipe
+        image, notes = await self.read(file, recipe.source_channels, masked=masked, bits=recipe.bits)
+        translation.require_room(image, recipe, version.reference, self.settings.max_pixels)
+        return image, [*notes, *translation.notes(image, recipe)]
 
     async def translate(self, file: UploadFile, version: VersionView, direction: Direction = "a2b") -> Response:
         """Reply with the translation of a picture."""

@@ -23,6 +23,7 @@ import numpy as np
 from app.core import machine
 from app.core.sandbox import landlock, private, seccomp
 from data.errors import Refused
+from data.levels import bits_of
 
 ANSWER_HEADER = struct.Struct(">I")
 TASK_HEADER = struct.Struct(">Idd")
@@ -108,8 +109,9 @@ def _reply(answers: BinaryIO, value: Any) -> None:
 
 
 def _send_array(answers: BinaryIO, array: "np.ndarray[Any, Any]", extra: dict[str, Any]) -> None:
-    assert array.dtype == np.uint8
-    _send(answers, {"array": array.shape, **extra}, np.ascontiguousarray(array).data.cast("B"))
+    assert array.dtype in (np.uint8, np.uint16)
+    header = {"array": array.shape, "bits": bits_of(array), **extra}
+    _send(answers, header, np.ascontiguousarray(array).data.cast("B"))
 
 
 def _send(answers: BinaryIO, header: dict[str, Any], payload: bytes | memoryview = b"") -> None:

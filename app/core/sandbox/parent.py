@@ -35,6 +35,7 @@ from app.core.sandbox import environment, private
 from app.core.sandbox.child import ANSWER_HEADER, TASK_HEADER
 from data.decode import MAX_JPEG_SCANS
 from data.errors import Refused, WrongMedia
+from data.levels import DTYPES
 
 log = get_logger(__name__)
 START_TIMEOUT_S = 30.0
@@ -215,8 +216,9 @@ class _Child:
                 raise RuntimeError(f"Work in a sandbox child failed: {message}")
             case {"bytes": int(size)}:
                 return bytes(self._read(size, deadline))
-            case {"array": list(shape)}:
-                pixels = np.frombuffer(self._read(math.prod(shape), deadline), np.uint8).reshape(shape)
+            case {"array": list(shape), "bits": 8 | 16 as bits}:
+                payload = self._read(math.prod(shape) * bits // 8, deadline)
+                pixels = np.frombuffer(payload, DTYPES[bits]).reshape(shape)
                 return (pixels, header["value"]) if "value" in header else pixels
         return header["value"]
 

@@ -98,4 +98,4 @@ def _example_bytes(recipe: Recipe) -> int:
         case Sequences(length=length):
             return 8 * length
         case data:
-            return data.channels * data.side**2
+            return data.channels * data.side**2 * data.bits // 8

@@ -90,7 +90,7 @@ def _dataset_bytes(version: VersionView, dataset: str, format: ShardFormat, shar
         raise_if_refused(
             [FieldError("/dataset", f"'{dataset}' consists of {info.kind}, and only pictures can be translated.")]
         )
-    picture_bytes = _pixels(detail) * recipe.upscaling**2 * getattr(recipe.data, "channels", 3)
+    picture_bytes = _pixels(detail) * recipe.upscaling**2 * getattr(recipe.data, "channels", 3) * recipe.bits // 8
     refusals = size_refusals("/dataset", info.size, picture_bytes, shard)
     if info.uploaded and format == "npz":
         refusals.append(_npz_refusal())

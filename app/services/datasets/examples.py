@@ -59,7 +59,7 @@ class Examples:
     async def read(self, info: DatasetInfo, choice: Choice, spec: DataSpec) -> Array:
         """Return the chosen examples of the training split, as networks of a recipe with that `spec` see them.
 
-        Pictures are uint8 [n, side, side, channels], points float [n, dimension], strings int64 [n, length].
+        Pictures are levels [n, side, side, channels], points float [n, dimension], strings int64 [n, length].
         Raises Conflict with the code MISSING if files are missing or damaged, and Busy.
         """
         with self._limiter.place():
@@ -103,7 +103,7 @@ class Examples:
         return pictures[positions, centre, centre]
 
     def _prepared(self, archive: Path, members: list[MemberPart], preparation: Preparation) -> Array:
-        """Return the pictures uint8 [n, side, side, channels]. Raises UnreadablePicture; Invalid if it takes long."""
+        """Return the pictures [n, side, side, channels]. Raises UnreadablePicture; Invalid if it takes long."""
         if archive != self._archive:
             self._upload.close()
             self._archive, self._upload = archive, Sandbox(1, readable=(archive,))

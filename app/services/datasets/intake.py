@@ -20,6 +20,7 @@ from app.services.datasets.catalog import CatalogEntry
 from data.archive import ArchiveIndex, MemberPart
 from data.errors import Refused
 from data.images import encode, sheet
+from data.levels import to_bits
 from data.uploads import read_untrusted
 from data.uploads.layout import ArchiveLayout, RequestedLayout, infer_layout
 from data.uploads.members import Listing, sort_members
@@ -158,7 +159,7 @@ class Intake:
         return facts, took_s
 
     def _sheet(self, path: Path, archive_layout: ArchiveLayout, info: DatasetInfo, index: ArchiveIndex) -> bytes:
-        """Draw the contact sheet as PNG: pictures as a training reads them, small ones enlarged by whole pixels."""
+        """Draw the contact sheet as PNG of 8 bits: pictures as a training reads them, small ones enlarged by pixels."""
         sheet_cells, columns = sheet_plan(archive_layout)
         cells = np.zeros((len(sheet_cells), info.side, info.side, info.channels), np.uint8)
         second = set(archive_layout.domains[-1]) if len(archive_layout.domains) > 1 else set[str]()
@@ -167,7 +168,7 @@ class Intake:
                 name, half = cell
                 how = index.preparation(int(name in second) if half is None else half, info.side, info.channels)
                 args = path, MemberPart(name, half, index.middle_tile(name)), how
-                pixels[:] = self._sandbox.run(read_untrusted.prepared, *args, seconds=_READING_TIMEOUT_S)
+                pixels[:] = to_bits(self._sandbox.run(read_untrusted.prepared, *args, seconds=_READING_TIMEOUT_S), 8)
         scale = max(1, SHEET_CELL_PX // info.side)
         return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
 
@@ -243,6 +244,7 @@ def _info(name: str, archive_layout: ArchiveLayout, report: Report, index: Archi
         source=f"an uploaded zip of {report.archive_bytes} bytes, sha256 {report.archive_sha256}",
         uploaded=True,
         shorter_edge=report.shorter_edge,
+        bits=index.decoding.bits,
     )
 
 

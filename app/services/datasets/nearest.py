@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
-from numpy.typing import NDArray
 
 from app.core.concurrency import Limiter
 from app.core.errors import Conflict, FieldError, Invalid
@@ -19,12 +18,12 @@ from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.services.datasets import catalog
 from data.archive import ArchiveIndex, prepared_name
+from data.levels import Pixels
 from data.nearest import nearest, typical_distance
 from data.readers import all_pictures
 from models.spec.data import Images
 from models.spec.datasets import DatasetInfo
 
-Pixels = NDArray[np.uint8]
 MAX_SEARCHES = 16
 """searches that run or wait at the same time"""
 SEARCH_S = 60.0
@@ -35,7 +34,7 @@ CHILD_BYTES = 2 << 30
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The nearest pictures uint8 [n, side, side, channels], their numbers, distances and classes (None: no classes).
+    """The nearest pictures [n, side, side, channels], their numbers, distances and classes (None: no classes).
 
     `typical` is the median distance of real pictures to the nearest other one; `searched` counts all pictures.
     """
@@ -62,7 +61,7 @@ class NearestPictures:
         self._child.close()
 
     async def search(self, info: DatasetInfo, spec: Images, query: Pixels, n: int) -> Found:
-        """Return the `n` training pictures nearest to `query`, uint8 [side, side, channels] of `spec`.
+        """Return the `n` training pictures nearest to `query`, levels [side, side, channels] of `spec`.
 
         Raises Invalid if the dataset is too large at that size; Conflict if its files are missing or damaged, or if
         an upload was not prepared at that size; and Busy.
@@ -92,7 +91,7 @@ def _search_upload(settings: Settings, spec: Images, query: Pixels, n: int) -> F
         raise catalog.not_found(spec.dataset)
     path = settings.prepared / prepared_name(files.archive.name, files.index.name, "a", spec)
     try:
-        # uint8 [N, channels, side, side]
+        # [N, channels, side, side]
         pictures: Pixels = np.load(path, mmap_mode="r")
         index = ArchiveIndex.from_bytes(files.index.read_bytes())
     except FileNotFoundError:
@@ -117,7 +116,7 @@ def _typical(path: Path) -> float | None:
 
 
 def _require_room(info: DatasetInfo, spec: Images) -> None:
-    size: int = info.size * spec.side**2 * spec.channels
+    size: int = info.size * spec.side**2 * spec.channels * spec.bits // 8
     if size > MAX_SEARCHED_BYTES:
         sentence = (
             f"'{info.name}' at {spec.side} x {spec.side} pixels has {size} bytes; {MAX_SEARCHED_BYTES} are searched at "

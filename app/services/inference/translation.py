@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.core.errors import FieldError, Invalid
+from data.deep_image import resized
+from data.levels import bits_of, full_level
 from models.spec.datasets import UNKNOWN_DATASET
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
 OPAQUE_ALPHA = 128
-"""least alpha of a pixel outside of a hole, of 0 to 255"""
+"""least alpha of a pixel outside of a hole, of 0 to 255: half of the levels"""
 WHITE_MASK = 128
 """least level of a mask inside a hole, of 0 to 255"""
 MAX_SCALE_RATIO = 2
@@ -48,7 +50,7 @@ def split_alpha(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array 
     colour, alpha = np.split(image, [recipe.source_channels], axis=2)
     if not recipe.fills_holes:
         return colour, alpha if alpha.size else None
-    hole = alpha < OPAQUE_ALPHA
+    hole = alpha < OPAQUE_ALPHA << (bits_of(image) - 8)
     if hole.any():
         return _with_hole(colour, hole), None
     if isinstance(recipe.game, Paired) and recipe.game.mask == "random":
@@ -76,7 +78,7 @@ def cut_mask(image: Array, mask: Array, recipe: Recipe) -> tuple[Array, Array | 
         sentence = "The mask is white everywhere, so nothing is known: leave black what stays as it is."
         raise _refused(sentence, "mask_full", "/mask")
     colour, alpha = np.split(image, [recipe.source_channels], axis=2)
-    opaque = np.where(hole, 255, alpha).astype(np.uint8) if alpha.size else None
+    opaque = np.where(hole, full_level(image), alpha).astype(image.dtype) if alpha.size else None
     return _with_hole(colour, hole), opaque
 
 
@@ -86,7 +88,7 @@ def join_alpha(translated: Array, alpha: Array | None) -> Array:
         return translated
     height, width, _ = translated.shape
     if alpha.shape[:2] != (height, width):
-        alpha = np.asarray(Image.fromarray(alpha[..., 0]).resize((width, height), Image.Resampling.BICUBIC))[..., None]
+        alpha = resized(alpha, (width, height), Image.Resampling.BICUBIC)
     return np.concatenate([translated, alpha], axis=2)
 
 
@@ -110,8 +112,8 @@ def notes(image: Array, recipe: Recipe) -> list[str]:
 
 
 def _with_hole(colour: Array, hole: Array) -> Array:
-    """Append a hole, true inside, as a channel: 255 inside."""
-    return np.concatenate([colour, np.where(hole, 255, 0).astype(np.uint8)], axis=2)
+    """Append a hole, true inside, as a channel: the full level inside."""
+    return np.concatenate([colour, np.where(hole, full_level(colour), 0).astype(colour.dtype)], axis=2)
 
 
 def _refused(sentence: str, code: str, pointer: str = "/file") -> Invalid:

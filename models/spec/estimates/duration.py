@@ -59,10 +59,19 @@ class Work:
         return Work(times * self.products, times * self.numbers, times * self.calls)
 
 
+def prefers_bf16(recipe: Recipe) -> bool:
+    """Return whether a device that has bf16 trains this recipe in it.
+
+    By default pictures of 16 bits are trained in fp32, since bf16 has 8 significant bits.
+    """
+    suits = recipe.generator.kind not in FP32_GENERATORS and recipe.bits == 8
+    return recipe.precision == "bf16" or (recipe.precision == "auto" and suits)
+
+
 def training_s(recipe: Recipe, speed: Speed) -> float:
     """Estimate the seconds from start to end of a training on a CPU of this speed."""
     amount = work(recipe)
-    bf16 = speed.bf16 and recipe.precision != "fp32" and recipe.generator.kind not in FP32_GENERATORS
+    bf16 = speed.bf16 and prefers_bf16(recipe) and recipe.generator.kind not in FP32_GENERATORS
     product = (PRODUCT_BF16_S if bf16 else PRODUCT_S) * REFERENCE_SPEED.products / speed.products
     number = NUMBER_S * REFERENCE_SPEED.numbers / speed.numbers
     slower = REFERENCE_SPEED.calls / speed.calls

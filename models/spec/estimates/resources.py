@@ -219,14 +219,18 @@ class _Footprint:
         return MAX_CHUNK if len(shape) < 3 else max(1, min(MAX_CHUNK, pixels // shape[-1] ** 2))
 
     def _evaluation(self) -> int:
-        """Return the numbers of an evaluation: generated and compared chunks, and all generated examples in uint8.
+        """Return the numbers of an evaluation: generated and compared chunks, and all generated examples as levels.
 
         Without a judge the inputs of the generated examples stay in memory too.
         """
         watch = self.recipe.watch
         if watch is None:
             return 0
-        examples = 3 * self._chunk(COMPARED_PIXELS) + watch.samples / 4 if self._has_judge else 4 * watch.samples
+        examples = (
+            3 * self._chunk(COMPARED_PIXELS) + watch.samples * self.recipe.bits / 32
+            if self._has_judge
+            else 4 * watch.samples
+        )
         return int(examples * self.example) + self._generation(self._chunk(GENERATED_PIXELS))
 
     def _sheet(self) -> int:

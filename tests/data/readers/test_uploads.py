@@ -16,7 +16,8 @@ from PIL import Image
 from app.core.sandbox.parent import Sandbox
 from data.archive import ArchiveIndex, SplitMembers
 from data.decode import DecodingRules
-from data.prepare import Pixels, Preparation, describe
+from data.levels import Pixels
+from data.prepare import Preparation, describe
 from data.readers.builtin import DatasetMissing
 from data.readers.uploads import NoDiskSpace, Upload, load_upload
 from models.spec.data import Images, Paired, Unpaired
@@ -210,6 +211,6 @@ def test_archive_index_round_trips_through_bytes() -> None:
         index_of("a", "é", labels=(0, 1)),
         ArchiveIndex(SplitMembers((("a",), ("b", "c")))),
         ArchiveIndex(SplitMembers((("a",),)), halved=True),
-        ArchiveIndex(SplitMembers((("a",), ("b",))), held_out, False, "tiles", ("b",), DecodingRules(bits=12)),
+        ArchiveIndex(SplitMembers((("a",), ("b",))), held_out, False, "tiles", ("b",), DecodingRules(depth=12)),
     ):
         assert ArchiveIndex.from_bytes(index.to_bytes()) == index

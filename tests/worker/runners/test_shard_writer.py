@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from data import csv_text
+from tests.support.deep_pictures import deep_noise, samples_of
 from worker.runners.shard_writer import ShardExample, ShardWriter
 
 NAMES = ("T-shirt/top", 'a "b", c')
@@ -42,6 +43,20 @@ def test_zip_shard_holds_pictures_and_a_table_of_labels(tmp_path: Path) -> None:
         ]
         for example, name in zip(pictures(3), archive.namelist(), strict=False):
             assert np.array_equal(np.asarray(Image.open(archive.open(name))), example.array)
+
+
+@pytest.mark.parametrize("format_", ["zip", "npz"])
+def test_shard_keeps_pictures_of_16_bits(tmp_path: Path, format_: Literal["zip", "npz"]) -> None:
+    arrays = [deep_noise(4, 5, 3, seed) for seed in range(3)]
+    examples = (ShardExample(array, None, number) for number, array in enumerate(arrays))
+    ShardWriter(format_, "images", ()).write(tmp_path / "shard", examples, 0, 3)
+    if format_ == "npz":
+        stored = np.load(tmp_path / "shard")["images"]
+        assert stored.dtype == np.uint16
+    else:
+        with ZipFile(tmp_path / "shard") as archive:
+            stored = np.stack([samples_of(archive.read(name)) for name in archive.namelist()])
+    assert np.array_equal(stored, np.stack(arrays))
 
 
 def test_class_names_are_escaped_against_formulas_and_can_be_restored(tmp_path: Path) -> None:

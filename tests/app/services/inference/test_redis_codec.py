@@ -37,6 +37,13 @@ def test_packed_array_is_unpacked_unchanged() -> None:
     assert unpack(pack({"id": "one"})) == ({"id": "one"}, None)
 
 
+def test_array_of_16_bits_keeps_its_type() -> None:
+    _, array = unpack(pack({}, ARRAY.astype(np.uint16) * 257))
+    assert array is not None
+    assert array.dtype == np.uint16
+    assert (array == ARRAY.astype(np.uint16) * 257).all()
+
+
 @pytest.mark.parametrize("name", JUNK)
 def test_junk_raises_payload_unreadable(name: str) -> None:
     with pytest.raises(PayloadUnreadable):
