@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 from starlette.testclient import TestClient
 
 from app.api.replies import comparison_sheet
@@ -18,6 +18,7 @@ from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.services.datasets import catalog
 from data.batches import as_levels, scaled
+from data.images import encode
 from data.levels import to_bits
 from models.spec.resolve import RecipeRefused, resolve
 from tests.app.api.conftest import Publish
@@ -295,10 +296,10 @@ def test_latents_interpolations_and_sums_of_a_deep_model(client: TestClient) -> 
     )
     way = "/interpolate?model=grey&from=1&to=2&frames=4&format="
     strip = samples_of(get(client, way + "png"))
-    assert (strip.dtype, len(np.unique(strip)) > 256) == (np.uint16, True)
+    assert len(np.unique(strip)) > 256
     for format_ in ("apng", "webp"):
         with Image.open(io.BytesIO(get(client, way + format_))) as moving:
-            assert (moving.n_frames, moving.size) == (4, (16, 16))
+            assert (len(list(ImageSequence.Iterator(moving))), moving.size) == (4, (16, 16))
     terms = [{"samples": ["1", "2"]}, {"samples": ["3"], "weight": -1}]
     figure = client.post("/latent/arithmetic", json={"model": "grey", "terms": terms, "format": "png"})
     assert len(np.unique(samples_of(figure.content))) > 256
@@ -306,7 +307,7 @@ def test_latents_interpolations_and_sums_of_a_deep_model(client: TestClient) -> 
 
 @pytest.mark.usefixtures("models")
 def test_features_are_those_of_the_picture_in_8_bits(client: TestClient) -> None:
-    pictures = deep_png(smooth(16, 1, 3)), png_of(to_bits(smooth(16, 1, 3), 8))
+    pictures = deep_png(smooth(16, 1, 3)), encode(to_bits(smooth(16, 1, 3), 8))
     replies = [
         client.post("/features", data={"model": "grey"}, files={"file": ("a.png", data)}).json() for data in pictures
     ]
