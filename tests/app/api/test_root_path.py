@@ -38,7 +38,9 @@ def test_location_and_links_have_the_prefix_and_can_be_followed(client: TestClie
     for path in ("/", "/jobs", job.headers["location"], experiment.headers["location"], "/datasets/digits"):
         for link in LINK.findall(client.get(path).text):
             assert link.startswith(f"{ROOT}/"), f"{path} links to {link}"
-            if not link.endswith(("/events", "/metrics", "/translate", "/sample", "format=png", "/compare", "/readyz")):
+            if not link.endswith(
+                ("/events", "/metrics", "/translate", "/augmentations", "/sample", "format=png", "/compare", "/readyz")
+            ):
                 assert client.get(link).status_code == 200, link
                 n_followed += 1
     assert n_followed > 10
