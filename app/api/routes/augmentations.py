@@ -21,7 +21,7 @@ router = APIRouter(prefix="/augmentations", tags=["augmentations"], route_class=
 
 @router.post("", status_code=201, dependencies=[Depends(require_json)], responses=refusal_responses(404, 409, 429, 507))
 def create_augmentation(body: AugmentationIn, response: Response, key: IdempotencyKey = None) -> AugmentationOut:
-    """Draw labelled pictures for a dataset, and measure whether they help a classifier.
+    """Draw labelled pictures for a dataset, and measure if a classifier gains by them.
 
     The work is a job of kind augment. Its report compares classifiers on held-out real pictures.
     """

@@ -23,6 +23,7 @@ from data.levels import to_bits
 from models.spec.resolve import RecipeRefused, resolve
 from tests.app.api.conftest import Publish
 from tests.support.deep_pictures import RAMP, Array, deep_noise, deep_png, samples_of
+from tests.support.trained_models import publish_trained
 from tests.support.uploaded_datasets import Uploads
 from tests.support.zips import classes, noise, saved, zipped
 
@@ -305,10 +306,10 @@ def test_latents_interpolations_and_sums_of_a_deep_model(client: TestClient) -> 
     assert len(np.unique(samples_of(figure.content))) > 256
 
 
-@pytest.mark.usefixtures("models")
-def test_features_are_those_of_the_picture_in_8_bits(client: TestClient) -> None:
+def test_features_are_those_of_the_picture_in_8_bits(client: TestClient, grey: dict[str, Any]) -> None:
+    model, _ = publish_trained("dcgan", grey["name"], "judged", 1, generator={"width": 4}, critic={"width": 4})
     pictures = deep_png(smooth(16, 1, 3)), encode(to_bits(smooth(16, 1, 3), 8))
     replies = [
-        client.post("/features", data={"model": "grey"}, files={"file": ("a.png", data)}).json() for data in pictures
+        client.post("/features", data={"model": model}, files={"file": ("a.png", data)}).json() for data in pictures
     ]
     assert replies[0]["features"] == replies[1]["features"]
