@@ -18,12 +18,9 @@ from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.services.datasets import catalog
 from data.batches import as_levels, scaled
-from data.images import encode
-from data.levels import to_bits
 from models.spec.resolve import RecipeRefused, resolve
 from tests.app.api.conftest import Publish
 from tests.support.deep_pictures import RAMP, Array, deep_noise, deep_png, samples_of
-from tests.support.trained_models import publish_trained
 from tests.support.uploaded_datasets import Uploads
 from tests.support.zips import classes, noise, saved, zipped
 
@@ -304,12 +301,3 @@ def test_latents_interpolations_and_sums_of_a_deep_model(client: TestClient) -> 
     terms = [{"samples": ["1", "2"]}, {"samples": ["3"], "weight": -1}]
     figure = client.post("/latent/arithmetic", json={"model": "grey", "terms": terms, "format": "png"})
     assert len(np.unique(samples_of(figure.content))) > 256
-
-
-def test_features_are_those_of_the_picture_in_8_bits(client: TestClient, grey: dict[str, Any]) -> None:
-    model, _ = publish_trained("dcgan", grey["name"], "judged", 1, generator={"width": 4}, critic={"width": 4})
-    pictures = deep_png(smooth(16, 1, 3)), encode(to_bits(smooth(16, 1, 3), 8))
-    replies = [
-        client.post("/features", data={"model": model}, files={"file": ("a.png", data)}).json() for data in pictures
-    ]
-    assert replies[0]["features"] == replies[1]["features"]

@@ -17,7 +17,8 @@ from tests.support.settings import clear_caches
 
 ROOT = "/lab/forger"
 NO_PLAIN_GET = (
-    "/translate", "/augmentations", "/sample", "/interpolate", "/latent/arithmetic", "format=png", "/compare", "/readyz",
+    "/translate", "/augmentations", "/sample", "/interpolate", "/latent/arithmetic", "format=png", "/compare",
+    "/readyz",
 )  # fmt: skip
 """ends of links that need a body, a parameter or a broker"""
 LINK = re.compile(r'"(/[a-z][^"]*)"')
