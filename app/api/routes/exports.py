@@ -1,10 +1,10 @@
 """Serve /models/{name}@{version}/export: a version as files that other programs read."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.api.headers import header_docs
 from app.api.openapi.refusals import refusal_responses
@@ -50,13 +50,19 @@ def export_model_version(
         "Content-Length": str(bundle.size),
         "Content-Disposition": f'attachment; filename="{model}-{format}.zip"',
     }
-    return StreamingResponse(_parts(bundle.file), media_type=ZIP, headers=headers)
+    return _FileReply(bundle.file, headers)
 
 
-def _parts(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while part := file.read(READ_BYTES):
-            yield part
+class _FileReply(StreamingResponse):
+    """A reply with an open file, which it closes; also if the client wants the head only, or disconnects."""
+
+    def __init__(self, file: BinaryIO, headers: dict[str, str]) -> None:
+        super().__init__(iter(lambda: file.read(READ_BYTES), b""), media_type=ZIP, headers=headers)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 def _parity_text(parity: dict[str, Any]) -> str:

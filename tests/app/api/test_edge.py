@@ -93,11 +93,11 @@ def test_two_host_headers_are_refused(api_home: Path) -> None:
     assert (reply.status_code, reply.json()["code"]) == (400, "bad_request")
 
 
-@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
-def test_sample_accepts_only_get_and_head(api_home: Path, method: str) -> None:
+@pytest.mark.parametrize("method", ["PUT", "OPTIONS"])
+def test_sample_accepts_only_get_head_and_post(api_home: Path, method: str) -> None:
     with capture_logs() as lines:
         reply = client_with().request(method, "/sample")
-    assert (reply.status_code, reply.headers["allow"]) == (405, "GET, HEAD")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "GET, HEAD, POST")
     assert [line["route"] for line in lines if line["event"] == "request"] == ["/sample"]
 
 

@@ -79,7 +79,7 @@ def test_jobs_are_filtered_by_family_state_model_and_kind(client: TestClient) ->
 def test_unknown_kind_filter_is_refused_with_the_list_of_kinds(client: TestClient) -> None:
     reply = client.get("/jobs?kind=x")
     assert reply.status_code == 422
-    kinds = {"train", "evaluate", "generate", "translate"}
+    kinds = {"train", "evaluate", "generate", "translate", "augment"}
     assert all(kind in reply.json()["detail"] for kind in kinds)
     parameters = client.get("/openapi.json").json()["paths"]["/jobs"]["get"]["parameters"]
     schema = next(parameter["schema"] for parameter in parameters if parameter["name"] == "kind")

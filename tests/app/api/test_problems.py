@@ -66,9 +66,9 @@ def test_each_error_is_a_problem_document(client: TestClient, error: str) -> Non
 def test_405_names_the_accepted_methods(client: TestClient) -> None:
     reply = client.delete("/jobs")
     assert set(reply.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
-    details = {path: client.delete(path).json()["detail"] for path in ("/jobs", "/sample")}
+    details = {path: client.delete(path).json()["detail"] for path in ("/jobs", "/limits")}
     assert details["/jobs"] == "This address does not accept that method; it accepts GET, HEAD, POST."
-    assert details["/sample"] == "This address does not accept that method; it accepts GET, HEAD."
+    assert details["/limits"] == "This address does not accept that method; it accepts GET, HEAD."
 
 
 def test_unexpected_exception_is_a_500_problem_without_its_message(api_home: object) -> None:

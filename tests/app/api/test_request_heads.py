@@ -64,7 +64,7 @@ def test_head_is_refused_where_there_is_no_get(server: httpx.Client) -> None:
         head = server.head(path)
         assert (head.status_code, head.content) == (status, b"")
     assert server.head("/translate").headers["allow"] == "POST"
-    assert server.delete("/sample").headers["allow"] == "GET, HEAD"
+    assert server.delete("/sample").headers["allow"] == "GET, HEAD, POST"
 
 
 def test_metrics_count_head_requests_by_route(server: httpx.Client) -> None:
