@@ -113,8 +113,9 @@ def test_reader_without_forger_translates_a_photograph(
 def test_same_request_has_the_same_bytes_also_after_the_files_were_deleted(client: TestClient, model: str) -> None:
     first, _ = export(client, model, "onnx")
     assert export(client, model, "onnx")[0].content == first.content
-    portable.delete_stale([registry.find(model).export_sha256], 0)
-    assert not list(get_settings().exported.glob("*-onnx"))
+    sha256 = registry.find(model).export_sha256
+    portable.delete_stale([sha256], 0)
+    assert not list(get_settings().exported.glob(f"{sha256}-onnx"))
     assert export(client, model, "onnx")[0].content == first.content
 
 
