@@ -337,6 +337,7 @@ class Engine:
         """Return the queue of a request's kind."""
         queues: dict[WorkKind, deque[Any]] = {
             "sample": self._samplings,
+            "latents": self._samplings,
             "translate": self._translations,
             "features": self._extractions,
         }
