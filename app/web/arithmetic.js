@@ -2,7 +2,7 @@
 
 import { address, post, Problem, root } from "./api.js";
 import { copyButton, fill, h, setText } from "./dom.js";
-import { classOf, drawnBy, enlarged, namesIn, sourceOf } from "./latents.js";
+import { classOf, drawnBy, enlarged, namesIn, sourceOf, sum } from "./latents.js";
 import { latentSlot, MOST_PICTURES, termsOf } from "./latent_slot.js";
 import { keep } from "./main.js";
 import { fileUrls, pngOf } from "./pixels.js";
@@ -37,12 +37,11 @@ export function arithmetic({ signal }) {
     SLOTS.map(([name], at) => h("button", { type: "button", onclick: () => result && slots[at].takePoint({ ...result, name: null }) }, `Use as ${name.toUpperCase()}`)), download));
   const waiting = h("p", { class: "hint" }, "Put a picture into a slot. The lectures average three pictures for each: smiling woman − woman + man.");
   const tray = sampleTray({ hint: "Click a sample, or drag it onto a slot. Another seed or class above brings others.", onPick: pick, signal });
-  const element = h("div", { class: "stack" },
-    h("div", { class: "halves sum" }, h("div", { class: "stack" }, slots.map((slot) => slot.element)),
+  const element = h("div", { class: "stack" }, tray.element,
+    h("div", { class: "halves" }, h("div", { class: "stack" }, slots.map((slot) => slot.element)),
       h("section", { class: "card", "aria-label": "Result", "aria-live": "polite" }, h("h2", {}, "A − B + C"), waiting, refusal, drawn,
         h("label", { for: "normalise", title: "A sum of single pictures has a longer latent than any sample." }, normalise, "Give the result the length of a sample's latent"),
-        h("div", { class: "row" }, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python")))),
-    tray.element);
+        h("div", { class: "row" }, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python")))));
 
   /** @param {number} at */
   function aim(at) {
@@ -73,6 +72,10 @@ export function arithmetic({ signal }) {
     drawn.hidden = !filled;
     setText(refusal, "");
     if (!filled) return;
+    if (classesCancel()) {
+      drawn.hidden = true;
+      return setText(refusal, "The classes cancel out. Put a picture of the class that the result shall have into A or C.");
+    }
     try {
       const reply = await post("/latent/arithmetic", { ...asked(), scale: Math.min(8, enlarged(chosen.version)) }, signal);
       if (own !== newest) return;
@@ -87,6 +90,13 @@ export function arithmetic({ signal }) {
       drawn.hidden = true;
       setText(refusal, error.message);
     }
+  }
+
+  /** Whether no class is left, so that the service could draw nothing. */
+  function classesCancel() {
+    const all = SLOTS.flatMap(([, , sign], at) => slots[at].points().map(({ weights }) => ({ weights, share: sign / slots[at].points().length })));
+    if (!all[0].weights) return false;
+    return Math.max(...sum(all.map(({ weights }) => /** @type {number[]} */ (weights)), all.map(({ share }) => share))) < 1e-9;
   }
 
   function asCurl() {

@@ -40,12 +40,11 @@ export function interpolation({ signal }) {
     h("div", { class: "stack" }, picture, h("div", { class: "step" }, play, scrub, number)),
     h("div", { class: "stack" }, strip, downloads, h("div", { class: "row" }, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python"))));
   const invitation = h("p", { class: "hint" }, "Choose two samples or more.");
-  const element = h("div", { class: "stack" },
+  const element = h("div", { class: "stack" }, tray.element,
     h("section", { class: "card", "aria-label": "The way" },
       h("div", { class: "row bottom" }, h("label", { class: "field", for: "frames" }, "Frames", amount), h("label", { class: "field", for: "mode" }, "Between samples", mode),
         h("label", { for: "loop" }, loop, "Back to the first"), h("button", { type: "button", onclick: () => change([]) }, "Clear the way")),
-      waypoints, invitation, refusal, film),
-    tray.element);
+      waypoints, invitation, refusal, film));
 
   /** The parameters of the way, but for its waypoints. */
   const way = () => ({ frames: amount.value, mode: mode.value === "slerp" ? null : mode.value, loop: loop.checked ? "true" : null });

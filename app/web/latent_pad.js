@@ -1,10 +1,10 @@
 // A square of latents between four samples, or around one: moving on it draws the picture at that place.
 
-import { Problem, send } from "./api.js";
+import { post, Problem } from "./api.js";
 import { fill, h, setText } from "./dom.js";
 import { drawnBy, enlarged, namesIn, normalised, readPoints, slerp, sourceOf, sum } from "./latents.js";
 import { keep } from "./main.js";
-import { fileUrls } from "./pixels.js";
+import { fileUrls, pngOf } from "./pixels.js";
 import { sampleTray } from "./sample_tray.js";
 import { debounced } from "./soon.js";
 
@@ -12,7 +12,7 @@ const STEP = 0.02;
 const LARGE_STEP = 0.1;
 const KEEP_MS = 200;
 const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
-const HELP = "Move with the pointer, or with arrow keys; Shift goes further.";
+const HELP = "Move the pointer; a click holds the place, another one lets go. Arrow keys move, with Shift further.";
 
 /** @typedef {import("./latents.js").Point} Point */
 /**
@@ -43,6 +43,8 @@ export function latentPad({ signal }) {
   let newest = 0;
   let busy = false;
   let due = false;
+  /** whether the place stays when the pointer passes */
+  let held = false;
   /** @type {Point[]} */
   let points = [];
   /** @type {import("./latents.js").Chosen} */
@@ -59,12 +61,11 @@ export function latentPad({ signal }) {
   const spans = h("div", { class: "tabs", role: "group", "aria-label": "Spanned by" });
   const aims = h("div", { class: "row", role: "group", "aria-label": "The next clicked sample goes to" });
   const tray = sampleTray({ hint: "Click a sample to put it at the pressed place of the pad. The next place follows.", onPick: pick, signal });
-  const element = h("div", { class: "stack" },
+  const element = h("div", { class: "stack" }, tray.element,
     h("section", { class: "card", "aria-label": "Pad" }, h("div", { class: "spread" }, spans, aims), refusal,
       h("div", { class: "halves" },
         h("div", { class: "stack" }, surface, h("div", { class: "spread" }, h("p", { class: "hint", id: "latent-pad-help" }, HELP), place)),
-        h("div", { class: "stack" }, picture, h("div", { class: "row" }, download), h("p", { class: "hint" }, "The PNG carries its latent: drop it on a slot of Arithmetic.")))),
-    tray.element);
+        h("div", { class: "stack" }, picture, h("div", { class: "row" }, download), h("p", { class: "hint" }, "The PNG carries its latent: drop it on a slot of Arithmetic.")))));
 
   /** @param {string} name */
   function pick(name) {
@@ -116,6 +117,7 @@ export function latentPad({ signal }) {
     [x, y] = [across, down].map((value) => Math.max(0, Math.min(1, value)));
     cursor.style.left = `${100 * x}%`;
     cursor.style.top = `${100 * y}%`;
+    cursor.classList.toggle("held", held);
     setText(place, `${Math.round(100 * x)} % across, ${Math.round(100 * y)} % down`);
     keepSoon();
     due = true;
@@ -141,11 +143,11 @@ export function latentPad({ signal }) {
     const weights = points[0].weights && normalised(sum(points.map((point) => /** @type {number[]} */ (point.weights)), shares));
     const body = {
       model: chosen.asked.model, latents: [span.latent(points.map(({ latent }) => latent), x, y)],
-      ...(weights ? { class_weights: [weights] } : {}), scale: enlarged(chosen.version), format: "png",
+      ...(weights ? { class_weights: [weights] } : {}), scale: enlarged(chosen.version), format: "json",
     };
     try {
-      const file = await (await send("POST", "/sample", { body, signal })).blob();
-      [picture.src] = urls([file]);
+      const { images } = await post("/sample", body, signal); // the PNG in JSON carries its latent
+      [picture.src] = urls([pngOf(images[0])]);
       download.href = picture.src;
       setText(refusal, "");
     } catch (error) {
@@ -162,13 +164,15 @@ export function latentPad({ signal }) {
 
   surface.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
     surface.setPointerCapture(event.pointerId);
+    held = !held || event.pointerType !== "mouse";
     follow(event);
   });
-  surface.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => follow(event));
+  surface.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => (!held || surface.hasPointerCapture(event.pointerId)) && follow(event));
   surface.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const arrow = ARROWS[event.key];
     if (!arrow || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
+    held = true;
     const step = event.shiftKey ? LARGE_STEP : STEP;
     move(x + step * arrow[0], y + step * arrow[1]);
   });
