@@ -9,6 +9,8 @@ import { sampleTray } from "./sample_tray.js";
 
 const MOST_WAYPOINTS = 16;
 const FRAMES_A_SECOND = 12;
+/** pixels of all frames of an animation together, as `GET /limits` has it under animation_pixels */
+const ANIMATION_PIXELS = 4_194_304;
 
 /** @param {{signal: AbortSignal}} options @returns {import("./latent_tools.js").Tool} */
 export function interpolation({ signal }) {
@@ -88,10 +90,13 @@ export function interpolation({ signal }) {
     frames = images.map(sourceOf);
     fill(strip, frames.map((source, at) => h("button", { type: "button", "aria-label": `Frame ${at + 1}`, onclick: () => { stop(); showFrame(at); } }, h("img", { class: "pixels", src: source, alt: "" }))));
     scrub.max = String(frames.length - 1);
-    fill(downloads, [["webp", "WebP"], ["apng", "APNG"], ["png", "Strip"], ["zip", "ZIP of frames"]].map(([format, title]) => h("a", {
-      class: "button", href: wayAddress(chosen, names, { ...way(), scale: format === "zip" ? null : Math.min(enlarged(chosen.version), format === "png" ? 2 : 8), format }),
+    const { side } = chosen.version.recipe.data;
+    const scale = Math.min(8, enlarged(chosen.version), Math.floor(Math.sqrt(ANIMATION_PIXELS / (frames.length * side * side))));
+    const files = [...(scale ? [["webp", "WebP"], ["apng", "APNG"]] : []), ["png", "Strip"], ["zip", "ZIP of frames"]];
+    fill(downloads, files.map(([format, title]) => h("a", {
+      class: "button", href: wayAddress(chosen, names, { ...way(), scale: ["webp", "apng"].includes(format) ? scale : null, format }),
       download: `way.${format === "apng" ? "png" : format}`,
-    }, title)));
+    }, title)), !scale && h("span", { class: "hint" }, "An animation of so many frames of this size is too large. Fewer frames make one."));
     showFrame(Math.min(frames.length - 1, Number(scrub.value)));
   }
 

@@ -108,7 +108,7 @@ export function latentSlot({ letter, sign, chosen, onChange, onAim, signal }) {
   function show() {
     fill(pictures, points.map((point, at) => h("figure", { class: "waypoint" },
       h("img", { class: "pixels", src: sourceOf(point.image), alt: `${letter} ${at + 1}: ${point.name ?? "a result"}` }),
-      h("figcaption", { class: "small" }, h("span", { class: "mono" }, point.name ?? "result"),
+      h("figcaption", { class: "small" }, h("span", { class: "mono" }, point.name ?? (point.weights ? `class ${classOf(point)}` : "result")),
         h("button", {
           type: "button", class: "plain", "aria-label": `Remove picture ${at + 1} of ${letter}`,
           onclick: () => { points = points.filter((one) => one !== point); setText(refusal, ""); show(); onChange(); },

@@ -14,6 +14,7 @@ import { pngOf } from "./pixels.js";
 /** seeds, indices and classes that the service reads; it says what is wrong with others */
 const NAME = /^\d{1,19}(\.\d+)?(:.+)?$/;
 const LARGE = 384;
+const MOST_SAMPLES = 64;
 
 /** Whether a text looks like the name of a sample. @param {string} text */
 export const isName = (text) => NAME.test(text);
@@ -49,9 +50,10 @@ export const legs = (names) => ({ from: names[0], via: names.slice(1, -1), to: n
  * Draw samples; each is named so that it is drawn again alone. Throws Problem.
  * @param {Chosen} chosen @param {AbortSignal} signal @returns {Promise<{name: string, image: string}[]>}
  */
-export async function readSamples({ asked }, signal) {
-  const n = asked.class === "each" ? 2 : Math.min(64, Number(asked.n));
-  const { images } = await get("/sample", { ...asked, n, format: "json" }, signal);
+export async function readSamples({ version, asked }, signal) {
+  const ofEach = asked.class === "each" && Math.floor(MOST_SAMPLES / version.classes);
+  const n = ofEach || Math.min(MOST_SAMPLES, Number(asked.n));
+  const { images } = await get("/sample", { ...asked, class: ofEach === 0 ? null : asked.class, n: ofEach ? Math.min(n, 4) : n, format: "json" }, signal);
   return Promise.all(images.map(async (/** @type {string} */ image, /** @type {number} */ at) => {
     const found = await pictureSettings(pngOf(image));
     return { name: nameOf(found) ?? `${asked.seed}.${at}`, image };

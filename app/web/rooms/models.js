@@ -65,7 +65,12 @@ function picture(version, n) {
   const source = version.game === "synthesis"
     ? address("/sample", { model: version.model, seed: 1, n: version.recipe.data.kind === "points" ? POINTS : n, class: null, scale: version.recipe.data.kind === "images" ? Math.max(1, Math.floor(64 / version.recipe.data.side)) : null, format: "png" })
     : version.job && version.card.sample ? address(`/jobs/${version.job}/artifacts/${version.card.sample}`) : null;
-  return source && h("img", { class: "sheet", src: source, alt: `Samples of ${version.model}`, loading: "lazy" });
+  // A figure of points takes seconds: what is not there yet must not look like an empty sheet.
+  const image = source && h("img", {
+    class: "sheet skeleton", src: source, alt: `Samples of ${version.model}`, loading: "lazy",
+    onload: () => image.classList.remove("skeleton"), onerror: () => image.remove(),
+  });
+  return image;
 }
 
 /** @param {any} card @param {number} most */
