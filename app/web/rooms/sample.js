@@ -54,7 +54,7 @@ export async function room(main, { query, signal }) {
   const pinned = h("div", { class: "grid narrow" });
   /** the tool of the latent space that is open, and its tab @type {import("../latent_tools.js").Tool & {view: string} | undefined} */
   let tool;
-  const sheetTools = h("div", { class: "stack" },
+  const sheetTools = h("div", { class: "stack", hidden: settings.view in latentTools },
     h("div", { class: "row" },
       h("button", { type: "button", onclick: pin }, "Pin these"),
       copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python"),
@@ -152,6 +152,7 @@ export async function room(main, { query, signal }) {
     if (!choices.some(([value]) => value === settings.view)) settings.view = "pictures";
     refocus(views, choices.map(([value, title]) => h("button", { type: "button", "aria-pressed": String(value === settings.view), onclick: () => change({ view: value }) }, title)));
     amount.disabled = settings.view === "grid";
+    sheetTools.hidden = pinned.hidden = settings.view in latentTools;
   }
 
   /** The parameters of GET /sample. @param {Record<string, any>} [changes] */
@@ -175,7 +176,6 @@ export async function room(main, { query, signal }) {
     const words = inWords(parameters());
     try {
       const latents = latentTools[settings.view];
-      sheetTools.hidden = pinned.hidden = Boolean(latents);
       result.setAttribute("aria-live", latents ? "off" : "polite"); // a film would be read out frame by frame
       if (latents) {
         if (tool?.view !== settings.view) tool = { view: settings.view, ...latents.open({ signal }) };
