@@ -56,7 +56,7 @@ function word(value) {
 }
 
 /** A JSON value as Python. @param {any} value @returns {string} */
-function literal(value) {
+export function literal(value) {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;

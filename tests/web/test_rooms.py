@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.service import Service
 from tests.web.conftest import Studio
@@ -116,6 +116,21 @@ def test_system_names_parts_queues_and_limits(studio: Studio) -> None:
     page = studio.goto("system")
     expect(page.get_by_text("queue training")).to_be_visible()
     expect(page.get_by_text("max_upload_bytes")).to_be_visible()
+
+
+def test_long_name_of_a_worker_wraps_in_its_card(studio: Studio) -> None:
+    def with_worker(route: Route) -> None:
+        system = route.fetch().json()
+        attempt = {"job": "job_1", "kind": "train", "worker": "training@" + "x" * 90, "heartbeat_at": None}
+        route.fulfill(json={**system, "attempts": [attempt]})
+
+    studio.page.route(
+        "**/system", lambda route: with_worker(route) if route.request.resource_type == "fetch" else route.continue_()
+    )
+    page = studio.goto("system")
+    table = page.get_by_role("table").filter(has_text="heartbeat")
+    expect(table).to_contain_text("training@")
+    assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,6 +5,8 @@ import { confirmed, empty, factBoxes, fill, h, stateWord, toast } from "../dom.j
 import { clock, count, number } from "../format.js";
 import { humanFigure } from "../human.js";
 import { go } from "../main.js";
+import { exportForm } from "../model_export.js";
+import { importedFacts, importForm } from "../model_import.js";
 import { judged } from "../model_versions.js";
 import { linked } from "./jobs.js";
 
@@ -15,7 +17,7 @@ const POINTS = 500;
 export async function room(main, { parts: [name], signal }) {
   if (name) return showModel(main, name, signal);
   const { data } = await get("/models", {}, signal);
-  fill(main, h("h1", {}, "Models"), data.length
+  fill(main, h("h1", {}, "Models"), importForm({ done: (model) => go(`models/${model}`) }), data.length
     ? h("div", { class: "grid" }, data.map((/** @type {any} */ model) => h("a", { class: "card", href: `models/${model.name}` },
       h("div", { class: "spread" }, h("h2", {}, model.name), model.latest.health && stateWord(model.latest.health.state)),
       picture(model.latest, 8),
@@ -47,12 +49,14 @@ function versionCard(version, changed, signal) {
     h("div", { class: "grid" }, picture(version, SHEET), figures(card, 99),
       h("dl", {},
         h("dt", {}, "game"), h("dd", {}, version.game),
-        h("dt", {}, "dataset"), h("dd", {}, h("a", { href: `datasets/${version.dataset}` }, version.dataset)),
+        h("dt", {}, "dataset"), h("dd", {}, version.dataset.startsWith("(") ? version.dataset : h("a", { href: `datasets/${version.dataset}` }, version.dataset)),
         h("dt", {}, "step"), h("dd", {}, `${count(version.step)}${card.steps ? ` of ${count(card.steps)}` : ""}`),
         card.best && [h("dt", {}, "why this one"), h("dd", {}, card.best.message)],
         version.job && [h("dt", {}, "trained by"), h("dd", {}, h("a", { href: `jobs/${version.job}` }, version.job))],
         h("dt", {}, "published"), h("dd", {}, clock(version.created_at)),
-        h("dt", {}, "sha256"), h("dd", { class: "mono" }, version.export_sha256))),
+        h("dt", {}, "sha256"), h("dd", { class: "mono" }, version.export_sha256),
+        card.imported && importedFacts(card.imported))),
+    exportForm(version.model, signal),
     card.human && humanFigure(card.human, "Judged by people"));
 }
 
@@ -61,7 +65,12 @@ function picture(version, n) {
   const source = version.game === "synthesis"
     ? address("/sample", { model: version.model, seed: 1, n: version.recipe.data.kind === "points" ? POINTS : n, class: null, scale: version.recipe.data.kind === "images" ? Math.max(1, Math.floor(64 / version.recipe.data.side)) : null, format: "png" })
     : version.job && version.card.sample ? address(`/jobs/${version.job}/artifacts/${version.card.sample}`) : null;
-  return source && h("img", { class: "sheet", src: source, alt: `Samples of ${version.model}`, loading: "lazy" });
+  // A figure of points takes seconds: what is not there yet must not look like an empty sheet.
+  const image = source && h("img", {
+    class: "sheet skeleton", src: source, alt: `Samples of ${version.model}`, loading: "lazy",
+    onload: () => image.classList.remove("skeleton"), onerror: () => image.remove(),
+  });
+  return image;
 }
 
 /** @param {any} card @param {number} most */

@@ -2,6 +2,7 @@
 
 import { address, get, Problem, send } from "../api.js";
 import { copyButton, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
+import { hasLatents, latentTools } from "../latent_tools.js";
 import { go, keep } from "../main.js";
 import { readVersion, samples, versionOptions } from "../model_versions.js";
 import { showNearest } from "../nearest.js";
@@ -13,6 +14,8 @@ const SIZES = [1, 4, 16, 64];
 const SWEEP = [0.1, 0.25, 0.4, 0.6, 0.8, 1];
 const ROWS_OF_CLASSES = 8;
 const WAIT_MS = 120;
+/** the end of the truncation's scale, where nothing is truncated: beyond it almost no number of a normal latent is */
+const NOT_TRUNCATED = 3;
 
 /** @type {import("../main.js").Room} */
 export async function room(main, { query, signal }) {
@@ -24,7 +27,7 @@ export async function room(main, { query, signal }) {
   }
   const settings = {
     model: query.get("model") ?? usable[0].latest.model, class: query.get("class"), n: query.get("n") ?? "16",
-    seed: query.get("seed") ?? "1", temperature: query.get("temperature") ?? "1", view: query.get("view") ?? "pictures",
+    seed: query.get("seed") ?? "1", temperature: query.get("temperature") ?? "1", truncation: query.get("truncation"), view: query.get("view") ?? "pictures",
     picked: query.get("picked"),
   };
   /** @type {any} */
@@ -39,22 +42,19 @@ export async function room(main, { query, signal }) {
   const seed = h("input", { id: "seed", inputMode: "numeric", pattern: "[0-9]{1,19}", title: "A whole number of at most 19 digits", size: 16, onchange: () => (seed.reportValidity() ? change({ seed: seed.value }) : undefined) });
   const temperature = h("input", { id: "temperature", type: "range", min: 0.05, max: 1, step: 0.05, oninput: () => change({ temperature: temperature.value }) });
   const temperatureText = h("output", { class: "number" });
+  const truncation = h("input", {
+    id: "truncation", type: "range", min: 0.05, max: NOT_TRUNCATED, step: 0.05, title: "Numbers of the latent beyond this are drawn again. Lower is more typical and less varied.",
+    oninput: () => change({ truncation: Number(truncation.value) < NOT_TRUNCATED ? truncation.value : null }),
+  });
+  const truncationText = h("output", { class: "number" });
   const amount = h("select", { id: "n", onchange: () => change({ n: amount.value }) });
   const views = h("div", { class: "tabs", role: "group", "aria-label": "View" });
   const result = h("div", { class: "stack", "aria-live": "polite" }, skeleton(true));
   const refusal = h("p", { class: "refusal", role: "alert" });
   const pinned = h("div", { class: "grid narrow" });
-  const latents = h("div"); // tools of the latent space stand here
-  const page = h("section", { class: "card" },
-    h("div", { class: "row bottom" },
-      h("label", { class: "field", for: "model" }, "Model", chosen), health,
-      h("label", { class: "field", for: "n" }, "Pictures", amount),
-      h("label", { class: "field", for: "seed" }, "Seed", seed),
-      diceButton("Another seed", (value) => change({ seed: value })),
-      h("label", { class: "field", for: "temperature" }, "Temperature", h("span", { class: "row" }, temperature, temperatureText))),
-    classes);
-  fill(main,
-    h("div", { class: "spread" }, h("h1", {}, "Sample"), views), page, refusal, result,
+  /** the tool of the latent space that is open, and its tab @type {import("../latent_tools.js").Tool & {view: string} | undefined} */
+  let tool;
+  const sheetTools = h("div", { class: "stack", hidden: settings.view in latentTools },
     h("div", { class: "row" },
       h("button", { type: "button", onclick: pin }, "Pin these"),
       copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python"),
@@ -62,8 +62,19 @@ export async function room(main, { query, signal }) {
         type: "file", accept: "image/png", "aria-label": "Open a picture's settings", class: "unseen",
         onchange: (/** @type {any} */ event) => void open(event.target.files[0]),
       }))),
-    h("p", { class: "hint" }, "Every PNG carries its model, seed, class and temperature. Drop one on this page to have them back."),
-    latents, pinned);
+    h("p", { class: "hint" }, "Every PNG carries its model, seed, class and temperature. Drop one on this page to have them back."));
+  const page = h("section", { class: "card" },
+    h("div", { class: "row bottom" },
+      h("label", { class: "field", for: "model" }, "Model", chosen), health,
+      h("label", { class: "field", for: "n" }, "Pictures", amount),
+      h("label", { class: "field", for: "seed" }, "Seed", seed),
+      diceButton("Another seed", (value) => change({ seed: value })),
+      h("label", { class: "field", for: "temperature" }, "Temperature", h("span", { class: "row" }, temperature, temperatureText)),
+      h("label", { class: "field", for: "truncation" }, "Truncation", h("span", { class: "row" }, truncation, truncationText))),
+    classes);
+  fill(main,
+    h("div", { class: "spread" }, h("h1", {}, "Sample"), views), page, refusal, result,
+    sheetTools, pinned);
 
   main.addEventListener("dragover", (event) => event.preventDefault(), { signal });
   main.addEventListener("drop", (event) => {
@@ -77,10 +88,11 @@ export async function room(main, { query, signal }) {
     const found = await pictureSettings(file);
     if (!found?.model) toast("This file carries no settings of Forger. Only its PNG files do.");
     else if (found.direction) go(`translate?model=${encodeURIComponent(found.model)}&direction=${found.direction}`);
+    else if (found.seed === undefined) toast("No seed draws this picture alone. Drop it on a slot of Arithmetic, which takes its latent.");
     else {
       await change({
         model: found.model, class: found.class === null || found.class === undefined ? null : String(found.class), seed: String(found.seed),
-        temperature: String(found.temperature ?? 1), n: String(found.n ?? 1),
+        temperature: String(found.temperature ?? 1), truncation: found.truncation ? String(found.truncation) : null, n: String(found.n ?? 1),
       });
       toast(`These are the settings of ${file.name}.`);
     }
@@ -123,6 +135,9 @@ export async function room(main, { query, signal }) {
     seed.value = settings.seed;
     temperature.value = settings.temperature;
     setText(temperatureText, Number(settings.temperature).toFixed(2));
+    truncation.value = settings.truncation ?? String(NOT_TRUNCATED);
+    setText(truncationText, settings.truncation ? Number(settings.truncation).toFixed(2) : "none");
+    truncation.setAttribute("aria-valuetext", truncationText.textContent);
     fill(amount, [...new Set([...SIZES, Number(settings.n)])].sort((a, b) => a - b).map((size) => h("option", { value: size, selected: String(size) === settings.n }, size)));
     fill(health, version.health && stateWord(version.health.state));
     health.title = version.health?.message ?? "";
@@ -132,16 +147,18 @@ export async function room(main, { query, signal }) {
       h("button", { type: "button", "aria-pressed": String(String(value) === String(settings.class)), onclick: () => change({ class: value === null ? null : String(value) }) },
         value === null ? "any" : value === "each" ? "each" : names[value] ?? value)) : []);
     const choices = [["pictures", "Pictures"], ...(conditional ? [["grid", "Classes × variations"]] : []), ["sweep", "Temperature sweep"],
-      ...(version.recipe.data.kind === "images" ? [["nearest", "Nearest training picture"]] : [])];
+      ...(version.recipe.data.kind === "images" ? [["nearest", "Nearest training picture"]] : []),
+      ...(hasLatents(version) ? Object.entries(latentTools).map(([name, { title }]) => [name, title]) : [])];
     if (!choices.some(([value]) => value === settings.view)) settings.view = "pictures";
     refocus(views, choices.map(([value, title]) => h("button", { type: "button", "aria-pressed": String(value === settings.view), onclick: () => change({ view: value }) }, title)));
     amount.disabled = settings.view === "grid";
+    sheetTools.hidden = pinned.hidden = settings.view in latentTools;
   }
 
   /** The parameters of GET /sample. @param {Record<string, any>} [changes] */
   const parameters = (changes = {}) => {
-    const { model, n, seed: from, temperature: heat } = settings;
-    return { model, class: settings.class, n, seed: from, temperature: heat === "1" ? null : heat, ...changes };
+    const { model, n, seed: from, temperature: heat, truncation: threshold } = settings;
+    return { model, class: settings.class, n, seed: from, temperature: heat === "1" ? null : heat, truncation: threshold, ...changes };
   };
 
   /** @param {Record<string, any>} asked @param {string} title */
@@ -158,7 +175,13 @@ export async function room(main, { query, signal }) {
   async function draw() {
     const words = inWords(parameters());
     try {
-      if (settings.view === "nearest") {
+      const latents = latentTools[settings.view];
+      result.setAttribute("aria-live", latents ? "off" : "polite"); // a film would be read out frame by frame
+      if (latents) {
+        if (tool?.view !== settings.view) tool = { view: settings.view, ...latents.open({ signal }) };
+        if (!tool.element.isConnected) fill(result, tool.element);
+        await tool.update({ version, asked: parameters() });
+      } else if (settings.view === "nearest") {
         await showNearest(result, { version, asked: parameters(), picked: Number(settings.picked), onPick, signal });
       } else if (settings.view === "sweep") {
         const n = String(Math.min(16, Number(settings.n)));
@@ -212,8 +235,8 @@ export async function room(main, { query, signal }) {
     return `curl -o sample.png '${address("/sample", parameters())}'`;
   }
   function asCommand() {
-    const { model, class: of, n, seed: from, temperature: heat } = settings;
-    return ["forger sample", of === null ? null : `--class ${of}`, `-n ${n}`, `--seed ${from}`, heat === "1" ? null : `--temperature ${heat}`, `--model ${model}`, "--out sample.png"]
+    const { model, class: of, n, seed: from, temperature: heat, truncation: threshold } = settings;
+    return ["forger sample", of === null ? null : `--class ${of}`, `-n ${n}`, `--seed ${from}`, heat === "1" ? null : `--temperature ${heat}`, threshold && `--truncation ${threshold}`, `--model ${model}`, "--out sample.png"]
       .filter(Boolean).join(" ");
   }
   function asPython() {
@@ -230,4 +253,4 @@ export async function room(main, { query, signal }) {
 }
 
 /** The settings of pictures, but for their model. @param {Record<string, any>} asked */
-const inWords = (asked) => [asked.class === null ? null : `class ${asked.class}`, `seed ${asked.seed}`, asked.temperature && `temperature ${asked.temperature}`].filter(Boolean).join(", ");
+const inWords = (asked) => [asked.class === null ? null : `class ${asked.class}`, `seed ${asked.seed}`, asked.temperature && `temperature ${asked.temperature}`, asked.truncation && `truncation ${asked.truncation}`].filter(Boolean).join(", ");

@@ -34,7 +34,7 @@ export async function room(main, { signal }) {
       h("dl", {}, system.queues.map((/** @type {any} */ queue) => [h("dt", {}, `queue ${queue.name}`), h("dd", {}, `${count(queue.queued)} queued, ${count(queue.running)} running`)])),
       system.attempts.length
         ? h("table", { class: "table" }, h("thead", {}, h("tr", {}, ["job", "worker", "heartbeat"].map((name) => h("th", {}, name)))),
-          h("tbody", {}, system.attempts.map((/** @type {any} */ one) => h("tr", {}, h("td", {}, h("a", { href: `jobs/${one.job}` }, one.kind)), h("td", {}, one.worker), h("td", {}, ago(one.heartbeat_at))))))
+          h("tbody", {}, system.attempts.map((/** @type {any} */ one) => h("tr", {}, h("td", {}, h("a", { href: `jobs/${one.job}` }, one.kind)), h("td", { class: "long" }, one.worker), h("td", {}, ago(one.heartbeat_at))))))
         : h("p", { class: "muted" }, "No worker has a job."));
     fill(disk, h("h2", {}, "Disk"), bar(1 - system.disk.free_bytes / system.disk.total_bytes),
       h("dl", {}, h("dt", {}, "free"), h("dd", {}, `${size(system.disk.free_bytes)} of ${size(system.disk.total_bytes)} (${Math.round((100 * system.disk.free_bytes) / system.disk.total_bytes)} %)`),

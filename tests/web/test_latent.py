@@ -1,0 +1,226 @@
+"""The tools of the latent space in the sample room: ways, sums, the pad, and truncation."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Page, Request, expect
+
+from forger.png_text import picture_recipe
+from tests.support.service import Service
+from tests.web.conftest import Studio
+
+VIEWS = ("interpolate&way=3.0,3.1,3.2", "arithmetic&a=1.0:7&b=2.0:7&c=3.0:3", "pad")
+
+
+@pytest.fixture(scope="module")
+def model(service: Service) -> str:
+    """A small conditional model of digits."""
+    body = {"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 20}, "model": "latent"}
+    job = service.client.post("/jobs", json=body).json()["id"]
+    service.wait_for(job, "succeeded")
+    return "latent@1"
+
+
+def open_view(studio: Studio, model: str, view: str) -> Page:
+    return studio.goto(f"sample?model={model}&n=4&seed=3&view={view}")
+
+
+def source_of(page: Page, name: str) -> str:
+    """Return the address of the picture with this text; it is there."""
+    picture = page.get_by_role("img", name=name)
+    expect(picture).to_have_js_property("complete", True)
+    return picture.get_attribute("src") or ""
+
+
+def test_clicked_samples_become_a_way_that_plays_and_is_saved(
+    studio: Studio, service: Service, model: str, tmp_path: Path
+) -> None:
+    page = open_view(studio, model, "interpolate")
+    tray = page.get_by_role("group", name="Samples to choose from")
+    tray.get_by_role("button").nth(0).click()
+    expect(page.get_by_role("img", name=re.compile("Waypoint 1"))).to_be_visible()
+    tray.get_by_role("button").nth(1).press("Enter")
+    page.get_by_role("spinbutton", name="Frames").fill("7")
+    page.get_by_label("Back to the first").check()
+    expect(page.get_by_role("group", name="Frames").get_by_role("button")).to_have_count(7)
+    first = source_of(page, "Frame 1 of 7")
+    page.get_by_role("slider", name="Frame").press("ArrowRight")
+    assert source_of(page, "Frame 2 of 7") != first
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("img", name="Frame 5 of 7")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="WebP").click()
+    download.value.save_as(tmp_path / "way.webp")
+    animation = Image.open(io.BytesIO((tmp_path / "way.webp").read_bytes()))
+    assert animation.format == "WEBP"
+    assert getattr(animation, "n_frames", 1) > 1  # equal neighbours are one frame
+    page.reload()
+    expect(page.get_by_role("group", name="Frames").get_by_role("button")).to_have_count(7)
+    page.get_by_role("button", name="Remove waypoint 1").click()
+    expect(page.get_by_text("Choose two samples or more.")).to_be_visible()
+
+
+def test_way_is_copied_as_requests(open_studio: Callable[..., Studio], service: Service, model: str) -> None:
+    studio = open_studio(service.url, permissions=["clipboard-read", "clipboard-write"])
+    page = open_view(studio, model, "interpolate&way=3.0:7,4.0:1&frames=5&mode=linear")
+    for words, parts in (
+        ("curl", ("/interpolate?", "from=3.0%3A7", "mode=linear", "format=webp")),
+        ("CLI", ("forger interpolate 3.0:7 4.0:1", "--frames 5", "--mode linear", f"--model {model}")),
+        ("Python", ('interpolate("3.0:7", "4.0:1"', "frames=5", f'model="{model}"')),
+    ):
+        page.get_by_role("button", name=f"Copy as {words}").click()
+        expect(page.get_by_text(f"The {words} is in the clipboard.")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert all(part in copied for part in parts), copied
+
+
+def test_seven_minus_seven_plus_three_is_a_three_and_its_result_is_a_term_again(
+    studio: Studio, service: Service, model: str, tmp_path: Path
+) -> None:
+    page = open_view(studio, model, "arithmetic")
+    for letter, name in (("A", "1.0:7"), ("B", "2.0:7"), ("C", "3.0:3")):
+        page.get_by_label(f"Seed for {letter}").fill(name)
+        page.get_by_label(f"Seed for {letter}").press("Enter")
+        expect(page.get_by_role("img", name=f"{letter} 1: {name}")).to_be_visible()
+    result = page.get_by_role("region", name="Result")
+    expect(result).to_contain_text("class 3")
+    terms = [{"samples": ["1.0:7"]}, {"samples": ["2.0:7"], "weight": -1}, {"samples": ["3.0:3"]}]
+    reply = service.client.post("/latent/arithmetic", json={"model": model, "terms": terms, "scale": 8}).json()
+    assert source_of(page, "The result").endswith(reply["result"]["image"])
+    with page.expect_download() as download:
+        result.get_by_role("link", name="Download").click()
+    download.value.save_as(tmp_path / "sum.png")
+    page.get_by_role("button", name="Use as C").click()
+    expect(page.get_by_role("img", name="C 2: a result")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("img", name="C 1: 3.0:3")).to_be_visible()
+    page.get_by_label("Picture for B").set_input_files(tmp_path / "sum.png")
+    expect(page.get_by_role("img", name="B 2: a result")).to_be_visible()
+
+
+def test_clicked_dragged_and_opened_pictures_fill_the_slots(
+    studio: Studio, service: Service, model: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "nine.png"
+    file.write_bytes(service.client.get(f"/sample?model={model}&class=9&seed=8&temperature=0.5").content)
+    page = open_view(studio, model, "arithmetic")
+    tile = page.get_by_role("group", name="Samples to choose from").get_by_role("button").first
+    tile.click()
+    expect(page.get_by_role("img", name=re.compile("A 1: 3.0"))).to_be_visible()
+    tile.drag_to(page.get_by_role("region", name="Slot B"))
+    expect(page.get_by_role("img", name=re.compile("B 1: 3.0"))).to_be_visible()
+    page.get_by_label("Picture for C").set_input_files(file)
+    expect(page.get_by_role("img", name="C 1: a result")).to_be_visible()  # its temperature is another one
+    page.get_by_role("button", name="Remove picture 1 of A").click()
+    expect(page.get_by_role("img", name=re.compile("A 1"))).to_have_count(0)
+
+
+def test_sheet_in_a_slot_is_refused_by_a_sentence(studio: Studio, service: Service, model: str, tmp_path: Path) -> None:
+    file = tmp_path / "sheet.png"
+    file.write_bytes(service.client.get(f"/sample?model={model}&n=4&seed=8").content)
+    page = open_view(studio, model, "arithmetic")
+    page.get_by_label("Picture for A").set_input_files(file)
+    expect(page.get_by_role("region", name="Slot A").get_by_role("alert")).to_contain_text("single sample")
+
+
+def test_corner_of_the_pad_is_its_sample_and_arrow_keys_leave_it(
+    studio: Studio, service: Service, model: str, tmp_path: Path
+) -> None:
+    page = open_view(studio, model, "pad&corners=1.0:7,2.0:7,3.0:3,4.0:1&x=0&y=0")
+    pad = page.get_by_role("application", name="Latent pad")
+    expect(page.get_by_role("img", name="top left: 1.0:7")).to_be_visible()
+    drawn = saved(page, tmp_path)
+    corner = service.client.get(f"/sample?model={model}&class=7&seed=1&scale=16").content
+    assert Image.open(io.BytesIO(corner)).tobytes() == drawn.tobytes()
+    before = source_of(page, "The picture at this place")
+    pad.press("Shift+ArrowRight")
+    expect(page.get_by_role("img", name="The picture at this place")).not_to_have_attribute("src", before)
+    expect(page.get_by_text("10 % across, 0 % down")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"x=0\.1"))
+
+
+def saved(page: Page, folder: Path) -> Image.Image:
+    expect(page.get_by_role("link", name="Download")).to_have_attribute("href", re.compile("blob:"))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    download.value.save_as(folder / "latent.png")
+    assert "latent" in (picture_recipe(folder / "latent.png") or {})
+    return Image.open(io.BytesIO((folder / "latent.png").read_bytes()))
+
+
+def test_pointer_on_the_pad_has_one_request_under_way(studio: Studio, model: str) -> None:
+    page = open_view(studio, model, "pad")
+    pad = page.get_by_role("application", name="Latent pad")
+    expect(page.get_by_role("img", name=re.compile("bottom right"))).to_be_visible()
+    expect(page.get_by_role("img", name="The picture at this place")).to_have_attribute("src", re.compile("blob:"))
+    under_way = [0, 0]
+
+    def count(change: int) -> Callable[[Request], None]:
+        def counted(request: Request) -> None:
+            if request.method == "POST":
+                under_way[0] += change
+                under_way[1] = max(under_way)
+
+        return counted
+
+    page.on("request", count(1))
+    page.on("requestfinished", count(-1))
+    box = pad.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.25, steps=25)
+    expect(page.get_by_text("75 % across, 25 % down")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert under_way == [0, 1]
+    page.mouse.down()
+    page.mouse.up()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    expect(page.get_by_text("75 % across, 25 % down")).to_be_visible()
+
+
+def test_pad_between_two_directions_takes_clicked_samples(studio: Studio, model: str) -> None:
+    page = open_view(studio, model, "pad")
+    page.get_by_role("button", name="Two directions").click()
+    expect(page.get_by_role("img", name=re.compile("^centre: 3.0"))).to_be_visible()
+    page.get_by_role("button", name="top", exact=True).click()
+    page.get_by_role("group", name="Samples to choose from").get_by_role("button").nth(3).click()
+    expect(page.get_by_role("img", name=re.compile(r"^top: 3\.3"))).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("img", name=re.compile(r"^top: 3\.3"))).to_be_visible()
+
+
+def test_truncation_is_kept_in_the_address_and_in_the_request(studio: Studio, model: str) -> None:
+    page = studio.goto(f"sample?model={model}&n=4&seed=3")
+    page.get_by_label("Truncation").fill("0.5")
+    expect(page.locator("main img.sheet").first).to_have_attribute("src", re.compile(r"truncation=0\.5"))
+    page.reload()
+    expect(page.get_by_label("Truncation")).to_have_value("0.5")
+
+
+def test_model_of_points_has_no_latent_tools(studio: Studio, service: Service, model: str) -> None:
+    body = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 5}, "model": "points"}
+    service.wait_for(service.client.post("/jobs", json=body).json()["id"], "succeeded")
+    page = studio.goto("sample?model=points@1&view=pad")
+    expect(page.get_by_role("button", name="Pictures", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Latent pad")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_latent_tools_have_no_serious_barrier_and_fit_a_phone(
+    service: Service, open_studio: Callable[..., Studio], model: str, scheme: str
+) -> None:
+    studio = open_studio(service.url, color_scheme=scheme)
+    for view in VIEWS:
+        studio.page.set_viewport_size({"width": 1280, "height": 800})
+        page = open_view(studio, model, view)
+        page.wait_for_load_state("networkidle")
+        found = [one for one in Axe().run(page).response["violations"] if one["impact"] in {"serious", "critical"}]
+        assert not found, (view, [(one["id"], [node["target"] for node in one["nodes"]]) for one in found])
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, view

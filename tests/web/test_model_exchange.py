@@ -1,0 +1,98 @@
+"""The models' room takes models in and gives them away, and its cards show what a model draws."""
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.support.service import Service
+from tests.web.conftest import Studio
+
+
+@pytest.fixture(scope="module")
+def job(service: Service) -> str:
+    """A finished training of digits; its model is `away@1`."""
+    body = {"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 20}, "model": "away"}
+    job = service.client.post("/jobs", json=body).json()["id"]
+    service.wait_for(job, "succeeded")
+    return str(job)
+
+
+@pytest.fixture
+def weights(service: Service, job: str, tmp_path: Path) -> Path:
+    """The file of the trained model."""
+    (export,) = service.client.get(f"/jobs/{job}/artifacts?kind=export").json()["data"]
+    path = tmp_path / "Digits from Away.safetensors"
+    path.write_bytes(service.client.get(export["href"]).content)
+    return path
+
+
+def test_model_is_exported_with_its_parity(studio: Studio, job: str, tmp_path: Path) -> None:
+    page = studio.goto("models/away")
+    page.get_by_label("Format of away@1").select_option("safetensors")
+    with page.expect_download() as download:
+        page.get_by_role("form", name="Export away@1").get_by_role("button", name="Export").click()
+    expect(page.get_by_text(re.compile(r"^Parity: .* over 64 inputs\."))).to_be_visible()
+    assert download.value.suggested_filename == "away@1-safetensors.zip"
+    download.value.save_as(tmp_path / "away.zip")
+    with zipfile.ZipFile(tmp_path / "away.zip") as archive:
+        assert {"weights.safetensors", "card.json"} <= {Path(name).name for name in archive.namelist()}
+
+
+def test_refused_export_is_a_sentence_at_its_place(studio: Studio, job: str) -> None:
+    studio.expected = ("404",)
+    page = studio.goto("models/away")
+    page.route("**/export?*", lambda route: route.continue_(url=route.request.url.replace("away@1", "away@99")))
+    form = page.get_by_role("form", name="Export away@1")
+    form.get_by_role("button", name="Export").click()
+    expect(form.get_by_role("alert")).to_contain_text("away")
+
+
+def test_imported_file_opens_its_card(studio: Studio, weights: Path) -> None:
+    page = studio.goto("models")
+    page.get_by_text("Import a model").click()
+    page.get_by_label("File", exact=True).set_input_files(weights)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("digits-from-away")
+    page.get_by_label("Licence", exact=True).fill("CC-BY-4.0")
+    page.get_by_label("Source", exact=True).fill("the laboratory's other machine")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page).to_have_url(re.compile("models/digits-from-away"))
+    card = page.get_by_role("region", name="digits-from-away@1")
+    expect(card).to_contain_text("CC-BY-4.0")
+    expect(card).to_contain_text("the laboratory's other machine")
+
+
+def test_refused_file_is_a_sentence_beside_its_field(studio: Studio, job: str, tmp_path: Path) -> None:
+    studio.expected = ("422", "415")
+    file = tmp_path / "notes.pth"
+    file.write_text("no weights")
+    page = studio.goto("models")
+    page.get_by_text("Import a model").click()
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_label("Licence", exact=True).fill("unknown")
+    page.get_by_label("Source", exact=True).fill("unknown")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator("#import-file-refusal")).not_to_be_empty()
+    expect(page.get_by_label("File", exact=True)).to_have_attribute("aria-invalid", "true")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_models_have_no_serious_barrier_and_fit_a_phone(
+    service: Service, open_studio: Callable[..., Studio], job: str, scheme: str
+) -> None:
+    studio = open_studio(service.url, color_scheme=scheme)
+    for path in ("models", "models/away"):
+        studio.page.set_viewport_size({"width": 1280, "height": 800})
+        page = studio.goto(path)
+        expect(page.locator("h1")).to_be_visible()
+        if path == "models":
+            page.get_by_text("Import a model").click()
+        page.wait_for_load_state("networkidle")
+        found = [one for one in Axe().run(page).response["violations"] if one["impact"] in {"serious", "critical"}]
+        assert not found, (path, [(one["id"], [node["target"] for node in one["nodes"]]) for one in found])
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
