@@ -28,6 +28,7 @@ with import_without_gc("fastapi"):
         features,
         health,
         interpolations,
+        inversion,
         jobs,
         judgements,
         latents,
@@ -87,8 +88,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, compare, samples, latents, interpolations, arithmetic, translations,
-        features, models, judgements, datasets, dataset_pictures, nearest, recipes, lectures, limits, session, links,
-        health,
+        features, inversion, models, judgements, datasets, dataset_pictures, nearest, recipes, lectures, limits,
+        session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)
