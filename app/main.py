@@ -23,6 +23,8 @@ with import_without_gc("fastapi"):
         create_job,
         dataset_pictures,
         datasets,
+        directions,
+        edits,
         events,
         experiments,
         features,
@@ -88,8 +90,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, compare, samples, latents, interpolations, arithmetic, translations,
-        features, inversion, models, judgements, datasets, dataset_pictures, nearest, recipes, lectures, limits,
-        session, links, health,
+        features, inversion, edits, directions, models, judgements, datasets, dataset_pictures, nearest, recipes,
+        lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

@@ -20,13 +20,14 @@ import torch
 from models.export import export_checkpoint, load_export
 from models.spec.recipe import Recipe
 from serving.features import LoadedExtractor
-from serving.loaded import MAX_BATCHED_PIXELS, PICTURES_PER_TURN, Code, Item, LoadedModel
+from serving.loaded import MAX_BATCHED_PIXELS, PICTURES_PER_TURN, Axes, Code, Item, LoadedModel
 from serving.protocol import (
     Array,
     Backlog,
     CriticFile,
     Direction,
     ExportFlawed,
+    Method,
     Pick,
     Turns,
     WorkKind,
@@ -59,6 +60,8 @@ class _Sampling:
 
     def can_batch_with(self, other: "_Sampling") -> bool:
         """Return whether both can be in one batch."""
+        if self.kind == "directions":
+            return self is other
         return (self.path, self.compute) == (other.path, other.compute)
 
 
@@ -207,6 +210,10 @@ class Engine:
     ) -> Future[Array]:
         """Queue a search and return the future of its attempts (`LoadedSearcher.steps`). Raises Overloaded."""
         return self._enter(_Search(path, picture, attempts, turns, critic))
+
+    def directions(self, path: Path, method: Method, n: int, seed: int) -> Future[Array]:
+        """Queue the search for directions (`LoadedModel.directions`). Raises Overloaded."""
+        return self._enter(_Sampling(path, [Axes(method, n, seed)], LoadedModel.directions, "directions"))
 
     def check(self) -> None:
         """Raise Overloaded if the queue has no room for one more picture."""
@@ -394,6 +401,7 @@ class Engine:
         queues: dict[WorkKind, deque[Any]] = {
             "sample": self._samplings,
             "latents": self._samplings,
+            "directions": self._samplings,
             "translate": self._translations,
             "features": self._extractions,
             "search": self._searches,

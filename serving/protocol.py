@@ -12,9 +12,11 @@ from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
 Direction = Literal["a2b", "b2a"]
-WorkKind = Literal["sample", "latents", "translate", "features", "search"]
+WorkKind = Literal["sample", "latents", "translate", "features", "search", "directions"]
 Pick = tuple[int | None, int]
 """one requested picture: its class (None for models without classes), and its number under the request's seed"""
+Method = Literal["closed_form", "principal"]
+"""a way to find directions of a latent space without labels"""
 PICTURE_PIXELS = 128 * 128
 """pixels of a translation that count as one picture in the queue's bound"""
 MEASUREMENT_DECAY = 0.9
@@ -101,6 +103,12 @@ class AnyEngine(Protocol):
 
         The last channel is 255 where a pixel is unknown. With a critic its features are compared too. Raises
         Overloaded.
+        """
+
+    def directions(self, path: Path, method: Method, n: int, seed: int) -> Future[Array]:
+        """Find the n strongest directions without labels (serving.directions): float32 [1, n, 1 + size].
+
+        Each row is a strength and a unit vector. There may be fewer than n. Raises Overloaded.
         """
 
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:

@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 ROOT_SEGMENTS = (
     "jobs", "experiments", "compare", "sample", "interpolate", "latent", "translate", "inpaint", "upscale", "features",
-    "invert", "models", "datasets", "recipes", "lectures", "limits", "events", "session", "links", "system",
+    "invert", "edit", "models", "datasets", "recipes", "lectures", "limits", "events", "session", "links", "system",
     "livez", "readyz", "metrics", "version", "openapi.json", "docs", "studio",
 )  # fmt: skip
 """first path segments of the service's addresses"""

@@ -12,6 +12,7 @@ from app.core.settings import CHECKOUT, Settings, get_settings
 from app.main import create_app
 from app.schemas.arithmetic import ArithmeticIn, TermIn
 from app.schemas.bulk import GenerateIn, TranslateIn
+from app.schemas.directions import DirectionsIn, EditIn, LatentsIn
 from app.schemas.interpolations import InterpolateQuery
 from app.schemas.jobs import EvaluateIn, TrainIn
 from app.schemas.judgements import AnswerIn, JudgementIn
@@ -19,8 +20,10 @@ from app.schemas.samples import DecodeIn
 from bench import gallery
 from forger.schemas.arithmetic import ArithmeticOut, CodeOut, TermOut
 from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
+from forger.schemas.directions import DirectionList, DirectionOut, EditOut
 from forger.schemas.features import FeaturesOut
 from forger.schemas.interpolations import InterpolationOut
+from forger.schemas.inversion import InversionOut, InversionProgress
 from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from forger.schemas.judgements import HumanFigure, HumanProvenance, JudgementOut
 from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
@@ -135,6 +138,9 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "POST /models/{name}@{version}/judgements": (JudgementIn, AnswerIn, JudgementOut, HumanFigure, HumanProvenance),
     "POST /datasets/{name}/nearest": (NearestOut, NearestPicture, TypicalDistance),
     "POST /features": (FeaturesOut,),
+    "POST /edit": (EditIn, EditOut),
+    "POST /models/{name}@{version}/directions": (DirectionsIn, LatentsIn, DirectionOut, DirectionList),
+    "POST /invert": (InversionOut, InversionProgress),
     "GET /datasets`": (DatasetOut,),
     "GET /recipes`": (RecipeOut, DialOut),
 }

@@ -103,6 +103,8 @@ class Replier:
 
     def _enqueue(self, export: str, array: Array | None, request: dict[str, Any]) -> Future[Array]:
         path = self._store.path(export)
+        if "method" in request:
+            return self._engine.directions(path, request["method"], request["n"], request["seed"])
         if array is None:
             return self._draw(path, request)
         if "turns" in request:

@@ -32,6 +32,7 @@ from serving.protocol import (
     CriticFile,
     Direction,
     ExportFlawed,
+    Method,
     Overloaded,
     Pick,
     Turns,
@@ -160,8 +161,17 @@ class RemoteEngine:
         request = _PendingRequest("search", search_weight(attempts, turns), parameters)
         return self._send_array(request, attempt_rows.with_picture(picture, attempts))
 
+    def directions(self, path: Path, method: Method, n: int, seed: int) -> Future[Array]:
+        """Request directions; errors as for `sample`."""
+        parameters = {"export": path.name, "method": method, "n": n, "seed": seed}
+        pending = self._enter(_PendingRequest("directions", 1, parameters))
+        self._sender.put(pending)
+        return pending.future
+
     def _file(self, critic: CriticFile | None) -> dict[str, str] | None:
-        return critic and {"path": str(critic.path.relative_to(self._home)), "sha256": critic.sha256}
+        if critic is None:
+            return None
+        return {"path": str(critic.path.relative_to(self._home)), "sha256": critic.sha256}
 
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Raise NoEngine: this process has no networks."""

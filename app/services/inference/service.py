@@ -31,7 +31,7 @@ from app.services.views import JobView, VersionView
 from forger.wire import TRAIN, JobState
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
-from serving.protocol import AnyEngine, Array, CriticFile, Direction, ExportFlawed, Overloaded, Pick, Turns
+from serving.protocol import AnyEngine, Array, CriticFile, Direction, ExportFlawed, Method, Overloaded, Pick, Turns
 
 log = get_logger(__name__)
 
@@ -309,6 +309,15 @@ class Inference:
             return await self._request(
                 version, lambda engine: asyncio.wrap_future(engine.search(path, picture, attempts, turns, critic))
             )
+
+    async def directions(self, version: VersionView, method: Method, n: int, seed: int) -> Array:
+        """Return the n strongest directions of a version as AnyEngine.directions: [n, 1 + size]."""
+        path = self._store.path(version.export_sha256)
+        found = await self._request(
+            version, lambda engine: asyncio.wrap_future(engine.directions(path, method, n, seed))
+        )
+        table: Array = found[0]
+        return table
 
     async def _request(self, version: VersionView, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
         """Send a request to the engine; if the export's file is damaged, rebuild it and send again. Raises Conflict."""
