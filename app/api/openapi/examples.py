@@ -327,7 +327,9 @@ def _inversion() -> dict[str, Any]:
 
 def _directions() -> directions.DirectionList:
     found = {"name": "stroke-1", "kind": "closed_form", "source": {"rank": 1}, "strength": 4.2, "vector": [0.6, 0.8]}
-    return directions.DirectionList.model_validate({"model": f"{MODEL}@1", "data": [found | {"created_at": AT}]})
+    return directions.DirectionList.model_validate(
+        {"model": f"{MODEL}@1", "data": [found | {"created_at": CREATED_AT}]}
+    )
 
 
 def _edit() -> dict[str, Any]:

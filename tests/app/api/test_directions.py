@@ -91,9 +91,7 @@ def test_direction_between_means_leads_from_one_group_to_the_other(client: TestC
     assert one["vector"] == pytest.approx([SIZE**-0.5] * SIZE)
     assert one["strength"] == pytest.approx(2 * SIZE**0.5)
     assert one["source"] == {"from": {"samples": [], "latents": 2}, "to": {"samples": [], "latents": 2}}
-    (by_samples,) = found(
-        client, name="by-samples", kind="means", **{"from": {"samples": ["1"]}, "to": {"samples": ["2"]}}
-    )
+    (by_samples,) = found(client, name="by-samples", kind="means", from_={"samples": ["1"]}, to={"samples": ["2"]})
     sent = client.get("/sample", params={"model": "plain", "seed": 2, "latents": True, "format": "json"}).json()
     moved = edited(client, samples=["1"], moves=[{"by-samples": by_samples["strength"]}])["rows"][0][0]
     assert moved["latent"] == pytest.approx(sent["latents"][0], abs=1e-4)
