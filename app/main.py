@@ -24,6 +24,8 @@ with import_without_gc("fastapi"):
         create_job,
         dataset_pictures,
         datasets,
+        directions,
+        edits,
         events,
         experiments,
         exports,
@@ -31,6 +33,7 @@ with import_without_gc("fastapi"):
         health,
         import_model,
         interpolations,
+        inversion,
         jobs,
         judgements,
         latents,
@@ -91,8 +94,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, augmentations, compare, samples, latents, interpolations, arithmetic,
-        translations, features, models, import_model, exports, judgements, datasets, dataset_pictures, nearest, recipes,
-        lectures, limits, session, links, health,
+        translations, features, inversion, edits, directions, models, import_model, exports, judgements, datasets,
+        dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

@@ -1,14 +1,22 @@
 """The methods of `Forger` about latents, the vectors from which a generator generates."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from forger.connection import Connection
+from forger.connection import UPLOAD_TIMEOUT, Connection
 from forger.picture import Picture
+from forger.picture_requests import file_part
 from forger.schemas import interpolations
 from forger.schemas.arithmetic import ArithmeticOut
+from forger.schemas.directions import DirectionKind, DirectionList, EditOut
 from forger.schemas.interpolations import Mode
+from forger.schemas.inversion import InversionOut
 from forger.schemas.samples import Format, Latents
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Vectors = Sequence[Sequence[float]]
 """latents or weights of classes, a row for each picture"""
@@ -133,6 +141,93 @@ class LatentSpace:
         body = self._sum(terms, model, class_, normalise, temperature, truncation, scale) | {"format": "png"}
         return Picture.of(self._connection.request("POST", "/latent/arithmetic", json=body))
 
+    def invert(
+        self,
+        picture: "str | Path | bytes | Image",
+        *,
+        model: str | None = None,
+        class_: int | str | None = None,
+        seed: int | None = None,
+        steps: int | None = None,
+        restarts: int | None = None,
+        feature_weight: float | None = None,
+    ) -> InversionOut:
+        """Find the latent from which a model generates a picture, and how near the result is. It takes seconds.
+
+        Of a model with classes the class of the lowest error is chosen, unless `class_` is given.
+
+        >>> found = forger.invert("seven.png", model="cdcgan-digits")
+        >>> forger.decode(found.latents, model=found.model, classes=found.classes).save("again.png")
+        """
+        search = {"seed": seed, "steps": steps, "restarts": restarts, "feature_weight": feature_weight}
+        fields = _without_none({"model": model, "class": class_, **search})
+        # Its parts may wait behind others, for a minute each.
+        sent = {"data": fields, "files": {"file": file_part(picture)}, "timeout": UPLOAD_TIMEOUT}
+        return self._connection.read(InversionOut, "/invert", "POST", **sent)
+
+    def find_directions(
+        self,
+        model: str,
+        name: str,
+        kind: DirectionKind = "closed_form",
+        *,
+        n: int | None = None,
+        seed: int | None = None,
+        from_: Mapping[str, Any] | None = None,
+        to: Mapping[str, Any] | None = None,
+    ) -> DirectionList:
+        """Find directions of the latent space of a version (name@version), keep them under the name, and return them.
+
+        The kinds `closed_form` and `principal` need no labels and find n directions. `means` finds the one from the
+        mean of some latents to that of others, each given as {"samples": [...], "latents": [...]}.
+
+        >>> forger.find_directions("dcgan-digits@1", "stroke", n=4)
+        >>> groups = {"from_": {"samples": ["1", "2"]}, "to": {"samples": ["3", "4"]}}
+        >>> forger.find_directions("dcgan-digits@1", "slant", "means", **groups)
+        """
+        fields = {"name": name, "kind": kind, "n": n, "seed": seed, "from": from_, "to": to}
+        return self._connection.read(DirectionList, f"/models/{model}/directions", "POST", json=_without_none(fields))
+
+    def directions(self, model: str) -> DirectionList:
+        """List the directions of a version, name@version, oldest first."""
+        return self._connection.read(DirectionList, f"/models/{model}/directions")
+
+    def delete_direction(self, model: str, name: str) -> None:
+        """Delete a direction of a version, name@version."""
+        self._connection.request("DELETE", f"/models/{model}/directions/{quote(name, safe='')}")
+
+    def edit(
+        self,
+        moves: Sequence[Mapping[str, float]],
+        *,
+        model: str,
+        samples: Sequence[str | int] = (),
+        latents: Vectors = (),
+        class_: int | str | None = None,
+        scale: int | None = None,
+    ) -> EditOut:
+        """Move samples and latents along directions: for each a row of pictures and latents, one for each move.
+
+        >>> forger.edit([{"slant": -2}, {}, {"slant": 2}], model="dcgan-digits", samples=[1]).rows[0]
+        """
+        return self._connection.read(
+            EditOut, "/edit", "POST", json=_edit(moves, model, samples, latents, class_, scale)
+        )
+
+    def edited_sheet(
+        self,
+        moves: Sequence[Mapping[str, float]],
+        *,
+        model: str,
+        samples: Sequence[str | int] = (),
+        latents: Vectors = (),
+        class_: int | str | None = None,
+        scale: int | None = None,
+    ) -> Picture:
+        """Draw the pictures of `edit` as one: a row for each sample and latent, a column for each move."""
+        body = _edit(moves, model, samples, latents, class_, scale) | {"format": "png"}
+        return Picture.of(self._connection.request("POST", "/edit", json=body))
+
     @staticmethod
     def _sum(
         terms: Sequence[Mapping[str, Any]],
@@ -150,6 +245,19 @@ class LatentSpace:
         how = {"temperature": temperature, "truncation": truncation, "scale": scale, "normalise": normalise}
         wanted = None if class_ is None else str(class_)
         return _without_none({"model": model, "terms": texts, "class": wanted, **how})
+
+
+def _edit(
+    moves: Sequence[Mapping[str, float]],
+    model: str,
+    samples: Sequence[str | int],
+    latents: Vectors,
+    class_: int | str | None,
+    scale: int | None,
+) -> dict[str, Any]:
+    wanted = None if class_ is None else str(class_)
+    rows = {"samples": [str(sample) for sample in samples], "latents": [list(latent) for latent in latents]}
+    return _without_none({"model": model, "moves": list(moves), **rows, "class": wanted, "scale": scale})
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,21 @@ import torch
 from models.export import export_checkpoint, load_export
 from models.spec.recipe import Recipe
 from serving.features import LoadedExtractor
-from serving.loaded import MAX_BATCHED_PIXELS, PICTURES_PER_TURN, Code, Item, LoadedModel
-from serving.protocol import Array, Backlog, CriticFile, Direction, ExportFlawed, Pick, WorkKind, queue_weight
+from serving.loaded import MAX_BATCHED_PIXELS, PICTURES_PER_TURN, Axes, Code, Item, LoadedModel
+from serving.protocol import (
+    Array,
+    Backlog,
+    CriticFile,
+    Direction,
+    ExportFlawed,
+    Method,
+    Pick,
+    Turns,
+    WorkKind,
+    queue_weight,
+    search_weight,
+)
+from serving.search import LoadedSearcher
 from serving.thread_priority import use_batch_scheduling
 
 
@@ -47,6 +60,8 @@ class _Sampling:
 
     def can_batch_with(self, other: "_Sampling") -> bool:
         """Return whether both can be in one batch."""
+        if self.kind == "directions":
+            return self is other
         return (self.path, self.compute) == (other.path, other.compute)
 
 
@@ -83,8 +98,26 @@ class _Extraction:
         return len(self.pictures) - len(self.parts)
 
 
-_Work = _Sampling | _Translation | _Extraction
-L = TypeVar("L", LoadedModel, LoadedExtractor)
+@dataclass(eq=False)
+class _Search:
+    path: Path
+    picture: Array
+    attempts: Array
+    turns: Turns
+    critic: CriticFile | None
+    future: Future[Array] = field(default_factory=Future)
+    results: Iterator[Array | None] | None = None
+    seconds: float = 0.0
+    kind: ClassVar[WorkKind] = "search"
+
+    @property
+    def remaining(self) -> int:
+        """Its weight in the queue: the pictures that it generates."""
+        return search_weight(self.attempts, self.turns)
+
+
+_Work = _Sampling | _Translation | _Extraction | _Search
+L = TypeVar("L", LoadedModel, LoadedExtractor, LoadedSearcher)
 
 
 class Engine:
@@ -114,11 +147,12 @@ class Engine:
         self._threads = threads or torch.get_num_threads()
         self._memory = memory
         self._flaw = flaw
-        self._models: OrderedDict[Hashable, LoadedModel | LoadedExtractor] = OrderedDict()
+        self._models: OrderedDict[Hashable, LoadedModel | LoadedExtractor | LoadedSearcher] = OrderedDict()
         self._change = threading.Condition()
         self._samplings: deque[_Sampling] = deque()
         self._translations: deque[_Translation] = deque()
         self._extractions: deque[_Extraction] = deque()
+        self._searches: deque[_Search] = deque()
         self._backlog = Backlog(bound)
         self._has_cancelled = False
         """whether a future was cancelled since the queue was last cleaned"""
@@ -172,6 +206,16 @@ class Engine:
         """
         return self._enter(_Extraction(path, pictures, critic))
 
+    def search(
+        self, path: Path, picture: Array, attempts: Array, turns: Turns, critic: CriticFile | None
+    ) -> Future[Array]:
+        """Queue a search and return the future of its attempts (`LoadedSearcher.steps`). Raises Overloaded."""
+        return self._enter(_Search(path, picture, attempts, turns, critic))
+
+    def directions(self, path: Path, method: Method, n: int, seed: int) -> Future[Array]:
+        """Queue the search for directions (`LoadedModel.directions`). Raises Overloaded."""
+        return self._enter(_Sampling(path, [Axes(method, n, seed)], LoadedModel.directions, "directions"))
+
     def check(self) -> None:
         """Raise Overloaded if the queue has no room for one more picture."""
         with self._change:
@@ -222,6 +266,8 @@ class Engine:
                 self._translate_turn()
             if self._extractions:
                 self._extract_turn()
+            if self._searches:
+                self._search_turn()
 
     def _wait(self) -> bool:
         with self._change:
@@ -331,16 +377,35 @@ class Engine:
         if not work.remaining:
             self._leave(work, np.stack(work.parts))
 
+    def _search_turn(self) -> None:
+        """Take one step of the oldest search, or a part of a step if its pictures are large."""
+        with self._change:
+            work = self._searches[0]
+        try:
+            if work.results is None:
+                work.results = self._searcher(work.path, work.critic).steps(work.picture, work.attempts, work.turns)
+            began = time.monotonic()
+            result = next(work.results)
+        except Exception as error:  # as above
+            self._leave(work, error)
+            return
+        work.seconds += time.monotonic() - began
+        if result is not None:
+            self._measure(work.kind, work.seconds, work.remaining)
+            self._leave(work, result)
+
     def _waiting(self) -> list[_Work]:
-        return [*self._samplings, *self._translations, *self._extractions]
+        return [*self._samplings, *self._translations, *self._extractions, *self._searches]
 
     def _queue(self, work: _Work) -> deque[Any]:
         """Return the queue of a request's kind."""
         queues: dict[WorkKind, deque[Any]] = {
             "sample": self._samplings,
             "latents": self._samplings,
+            "directions": self._samplings,
             "translate": self._translations,
             "features": self._extractions,
+            "search": self._searches,
         }
         return queues[work.kind]
 
@@ -369,6 +434,10 @@ class Engine:
     def _extractor(self, path: Path, critic: CriticFile | None) -> LoadedExtractor:
         key = "features", path, critic
         return self._loaded(key, path, lambda: LoadedExtractor(path, critic, self._device, self._threads))
+
+    def _searcher(self, path: Path, critic: CriticFile | None) -> LoadedSearcher:
+        key = "search", path, critic
+        return self._loaded(key, path, lambda: LoadedSearcher(path, critic, self._device, self._threads))
 
     def _loaded(self, key: Hashable, path: Path, load: Callable[[], L]) -> L:
         """Return what is in memory under the key, or load it from an export; the oldest make room for it."""

@@ -6,9 +6,17 @@ import torch
 
 from models.build import count_parameters
 from models.checkpoint import DamagedCheckpoint
-from models.features import load_critic, load_encoder, recipe_of_export
+from models.features import FeatureExtractor, load_critic, load_encoder, recipe_of_export
 from serving.loaded import SINGLE_THREAD_WEIGHTS, bytes_of
 from serving.protocol import Array, CriticFile, ExportFlawed
+
+
+def read_critic(export: Path, critic: CriticFile) -> FeatureExtractor:
+    """Load the critic of an export's checkpoint. Raises ExportFlawed with the checkpoint's sha256."""
+    try:
+        return load_critic(recipe_of_export(export), critic.path, critic.sha256)
+    except DamagedCheckpoint as error:
+        raise ExportFlawed(critic.sha256, "damaged" if critic.path.is_file() else "missing") from error
 
 
 class LoadedExtractor:
@@ -16,13 +24,7 @@ class LoadedExtractor:
 
     def __init__(self, export: Path, critic: CriticFile | None, device: torch.device, threads: int) -> None:
         """Load the critic, or the encoder that the export holds. Raises ExportFlawed with the checkpoint's sha256."""
-        if critic is None:
-            extractor = load_encoder(export)
-        else:
-            try:
-                extractor = load_critic(recipe_of_export(export), critic.path, critic.sha256)
-            except DamagedCheckpoint as error:
-                raise ExportFlawed(critic.sha256, "damaged" if critic.path.is_file() else "missing") from error
+        extractor = load_encoder(export) if critic is None else read_critic(export, critic)
         self.bytes = bytes_of(extractor)
         self._extractor = extractor.to(device)
         self._device = device

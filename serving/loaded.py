@@ -15,9 +15,10 @@ from models.games import degrade
 from models.latent import cycling_labels, draw_seeded_latents
 from models.rng import stream_seed
 from models.spec.games import Paired
+from serving.directions import find_directions
 from serving.fuse_batchnorm import fuse_batch_norms
 from serving.matmul_deconv import use_matrix_products
-from serving.protocol import Array, Direction
+from serving.protocol import Array, Direction, Method
 from serving.tiling import Translator, computed_pixels, tile_side, translate_in_tiles, translate_whole
 
 BATCH_SIZES = (32, 16, 8, 4, 2, 1)
@@ -53,6 +54,15 @@ class Code:
 
     latent: Array
     weights: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """The n strongest directions of a method, from latents of a seed if it needs any."""
+
+    method: Method
+    n: int
+    seed: int
 
 
 class LoadedModel:
@@ -100,6 +110,16 @@ class LoadedModel:
         weights = [code.weights for code in codes if code.weights is not None]
         labels = torch.from_numpy(np.stack(weights)) if self.recipe.class_conditional else None
         return self._to_array(self._generate_in_batches(z, labels, self.sizes))
+
+    def directions(self, wanted: Sequence[Axes]) -> Array:
+        """Find directions of each kind that is wanted [wanted, n, 1 + size]: strengths and unit vectors."""
+        torch.set_num_threads(self.threads)
+        rows = []
+        for axes in wanted:
+            latent, generator = self.recipe.latent, self.networks["generator"]
+            vectors, strengths = find_directions(generator, latent, self.recipe.classes, axes.method, axes.seed)
+            rows.append(torch.cat([strengths[:, None], vectors], 1)[: axes.n].numpy())
+        return np.stack(rows)
 
     def _draw(self, items: Sequence[Item]) -> Tensor:
         seeds = [stream_seed(item.seed, "picture", item.index) for item in items]

@@ -12,9 +12,11 @@ from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
 Direction = Literal["a2b", "b2a"]
-WorkKind = Literal["sample", "latents", "translate", "features"]
+WorkKind = Literal["sample", "latents", "translate", "features", "search", "directions"]
 Pick = tuple[int | None, int]
 """one requested picture: its class (None for models without classes), and its number under the request's seed"""
+Method = Literal["closed_form", "principal"]
+"""a way to find directions of a latent space without labels"""
 PICTURE_PIXELS = 128 * 128
 """pixels of a translation that count as one picture in the queue's bound"""
 MEASUREMENT_DECAY = 0.9
@@ -43,6 +45,17 @@ class ExportFlawed(Exception):
     def __init__(self, sha256: str, how: str) -> None:
         super().__init__(f"The export {sha256} is {how}.")
         self.sha256, self.how = sha256, how
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Steps of a search: those from `begin` on, `steps` of them, of `total`. Without steps the errors are measured."""
+
+    begin: int
+    steps: int
+    total: int
+    feature_weight: float = 0.0
+    """weight of the features' error beside that of the pixels at the first step; it falls to 0 until the last"""
 
 
 class AnyEngine(Protocol):
@@ -83,6 +96,21 @@ class AnyEngine(Protocol):
         They are the critic's, or without one those of the encoder that the export holds. Raises Overloaded.
         """
 
+    def search(
+        self, path: Path, picture: Array, attempts: Array, turns: Turns, critic: CriticFile | None
+    ) -> Future[Array]:
+        """Bring attempts (serving.attempts) nearer to a picture uint8 [side, side, channels + 1], and return them.
+
+        The last channel is 255 where a pixel is unknown. With a critic its features are compared too. Raises
+        Overloaded.
+        """
+
+    def directions(self, path: Path, method: Method, n: int, seed: int) -> Future[Array]:
+        """Find the n strongest directions without labels (serving.directions): float32 [1, n, 1 + size].
+
+        Each row is a strength and a unit vector. There may be fewer than n. Raises Overloaded.
+        """
+
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Write the export of a checkpoint to `out`."""
 
@@ -97,6 +125,11 @@ def queue_weight(image: Array, pixels: int) -> int:
     """Return as how many pictures a translation counts in the queue."""
     image_pixels: int = image.shape[0] * image.shape[1]
     return 1 + max(pixels, image_pixels) // PICTURE_PIXELS
+
+
+def search_weight(attempts: Array, turns: Turns) -> int:
+    """Return as how many pictures a search counts in the queue."""
+    return len(attempts) * max(turns.steps, 1)
 
 
 class Backlog:

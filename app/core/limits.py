@@ -57,6 +57,16 @@ MAX_SEARCHED_BYTES = 1 << 30
 """bytes of a dataset's pictures, at the side that is compared, that are searched"""
 MAX_FEATURE_PICTURES = 64
 """pictures of one request for features"""
+MAX_SEARCH_STEPS = 1000
+"""steps of a search for the latent of a picture"""
+MAX_RESTARTS = 32
+"""attempts of such a search"""
+MAX_DIRECTIONS_AT_ONCE, MAX_DIRECTIONS = 32, 256
+"""directions that one request finds, and that are kept for one version of a model"""
+MAX_MOVES = 64
+"""moves along directions in one request"""
+MAX_AMOUNT = 1000
+"""magnitude of a move"""
 MAX_HEAD_BYTES = 64 << 10
 """bytes of an address with its headers, and of the text between two parts of a body"""
 HEAD_TIMEOUT_S = 30

@@ -19,9 +19,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 ROOT_SEGMENTS = (
     "jobs", "experiments", "augmentations", "compare", "sample", "interpolate", "latent", "translate", "inpaint",
-    "upscale", "features", "models", "datasets", "recipes",
-    "lectures", "limits", "events", "session", "links", "system", "livez", "readyz", "metrics", "version",
-    "openapi.json", "docs", "studio",
+    "upscale", "features", "invert", "edit", "models", "datasets", "recipes", "lectures", "limits", "events", "session",
+    "links", "system", "livez", "readyz", "metrics", "version", "openapi.json", "docs", "studio",
 )  # fmt: skip
 """first path segments of the service's addresses"""
 
@@ -171,6 +170,11 @@ class Settings(BaseSettings):
     max_samples: int = Field(1000, ge=1, description="Most pictures that one /sample request may draw.")
     queue_pictures: int = Field(
         4000, ge=1, description="Pictures that may wait for the engine; further requests get 429."
+    )
+    max_search_pixels: int = Field(
+        16_000_000,
+        gt=0,
+        description="Most pixels that one search for a latent generates: steps x attempts x pixels of a picture.",
     )
     loaded_bytes: int = Field(
         2 << 30,

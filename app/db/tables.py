@@ -205,6 +205,22 @@ class Judgement(Base):
     created_at: Mapped[float]
 
 
+class LatentDirection(Base):
+    """A named direction of a version's latent space."""
+
+    __tablename__ = "directions"
+    __table_args__ = (UniqueConstraint("version_id", "name"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    version_id: Mapped[str] = mapped_column(ID, ForeignKey("model_versions.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(NAME)
+    kind: Mapped[str] = mapped_column(String(16))
+    source: Mapped[dict[str, Any]]  # how it was found; its keys depend on the kind
+    strength: Mapped[float]
+    vector: Mapped[list[float]] = mapped_column(JSON)  # of length 1
+    created_at: Mapped[float]
+
+
 class Dataset(Base):
     """An uploaded dataset. Its archive never changes; `index` names the members that are used."""
 

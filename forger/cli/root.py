@@ -13,7 +13,9 @@ from forger.cli import (
     augment,
     compare,
     datasets,
+    directions,
     experiments,
+    inversion,
     jobs,
     latent,
     model_inputs,
@@ -44,6 +46,9 @@ cli.add_typer(experiments.group, name="experiments")
 cli.command("sample")(pictures.sample)
 cli.command("interpolate", no_args_is_help=True)(latent.interpolate)
 cli.add_typer(latent.group, name="latent")
+cli.command("invert", no_args_is_help=True)(inversion.invert)
+cli.add_typer(directions.group, name="directions")
+cli.command("edit", no_args_is_help=True)(directions.edit)
 cli.command("translate", no_args_is_help=True)(pictures.translate)
 cli.command("inpaint", no_args_is_help=True)(model_inputs.inpaint)
 cli.command("upscale", no_args_is_help=True)(model_inputs.upscale)

@@ -13,6 +13,7 @@ from app.main import create_app
 from app.schemas.arithmetic import ArithmeticIn, TermIn
 from app.schemas.augmentations import AugmentationIn
 from app.schemas.bulk import GenerateIn, TranslateIn
+from app.schemas.directions import DirectionsIn, EditIn, LatentsIn
 from app.schemas.interpolations import InterpolateQuery
 from app.schemas.jobs import EvaluateIn, TrainIn
 from app.schemas.judgements import AnswerIn, JudgementIn
@@ -28,8 +29,10 @@ from forger.schemas.augmentations import (
     Spread,
 )
 from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
+from forger.schemas.directions import DirectionList, DirectionOut, EditOut
 from forger.schemas.features import FeaturesOut
 from forger.schemas.interpolations import InterpolationOut
+from forger.schemas.inversion import InversionOut, InversionProgress
 from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from forger.schemas.judgements import HumanFigure, HumanProvenance, JudgementOut
 from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
@@ -153,6 +156,9 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "POST /models/{name}@{version}/judgements": (JudgementIn, AnswerIn, JudgementOut, HumanFigure, HumanProvenance),
     "POST /datasets/{name}/nearest": (NearestOut, NearestPicture, TypicalDistance),
     "POST /features": (FeaturesOut,),
+    "POST /edit": (EditIn, EditOut),
+    "POST /models/{name}@{version}/directions": (DirectionsIn, LatentsIn, DirectionOut, DirectionList),
+    "POST /invert": (InversionOut, InversionProgress),
     "GET /datasets`": (DatasetOut,),
     "GET /recipes`": (RecipeOut, DialOut),
 }

@@ -1,10 +1,12 @@
 """The client's methods about latents, on a real service."""
 
+import base64
 import io
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from forger import Forger, ForgerProblem, Job
 
@@ -51,3 +53,28 @@ def test_latents_are_added(forger: Forger, trained: Job) -> None:
     means = np.array([term.mean.latent for term in reply.terms])
     assert np.allclose(reply.result.latent, means[0] - means[1] + means[2], atol=1e-6)
     assert forger.latent_figure(terms, model=model, scale=2).image().size == (4 * 34 - 2, 3 * 34 - 2)
+
+
+def test_picture_is_inverted_and_its_latent_generates_the_result(forger: Forger, trained: Job) -> None:
+    drawn = forger.sample(7, model=trained.model, seed=3)
+    found = forger.invert(drawn.data, model=trained.model, class_=7, steps=30, restarts=2, feature_weight=0)
+    assert (found.model, found.class_, found.steps, found.attempts) == (trained.model, 7, 30, 2)
+    again = forger.decode(found.latents, model=found.model, classes=found.classes)
+    with Image.open(io.BytesIO(base64.b64decode(found.image))) as image:
+        assert (np.asarray(image) == np.asarray(again.image())).all()
+
+
+def test_directions_are_found_used_and_deleted(forger: Forger, trained: Job) -> None:
+    model = str(trained.model)
+    names = [one.name for one in forger.find_directions(model, "stroke", n=2).data]
+    groups = {"from_": {"samples": ["1:7"]}, "to": {"samples": ["2:7"]}}
+    names += [one.name for one in forger.find_directions(model, "slant", "means", **groups).data]
+    assert [one.name for one in forger.directions(model).data] == names == ["stroke-1", "stroke-2", "slant"]
+    moves = [{}, {"stroke-1": 2.0, "slant": -1.0}]
+    rows = forger.edit(moves, model=model, samples=["1:7"], latents=[[0.0] * 64], class_=3).rows
+    assert [len(row) for row in rows] == [2, 2]
+    sheet = forger.edited_sheet(moves, model=model, samples=["1:7"], scale=2)
+    assert sheet.image().size == (2 * 32 + 2, 32)
+    for name in names:
+        forger.delete_direction(model, name)
+    assert forger.directions(model).data == []

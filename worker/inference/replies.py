@@ -19,7 +19,8 @@ from app.core.settings import Settings
 from app.core.store import Store
 from app.services.inference import redis_codec
 from app.services.inference.redis_codec import REDIS_ERRORS
-from serving.protocol import AnyEngine, Array, CriticFile, ExportFlawed, Overloaded
+from serving.attempts import without_picture
+from serving.protocol import AnyEngine, Array, CriticFile, ExportFlawed, Overloaded, Turns
 from serving.thread_priority import use_batch_scheduling
 
 log = get_logger(__name__)
@@ -102,8 +103,15 @@ class Replier:
 
     def _enqueue(self, export: str, array: Array | None, request: dict[str, Any]) -> Future[Array]:
         path = self._store.path(export)
+        if "method" in request:
+            return self._engine.directions(path, request["method"], request["n"], request["seed"])
         if array is None:
             return self._draw(path, request)
+        if "turns" in request:
+            picture, attempts = without_picture(array, request["picture"], request["columns"])
+            return self._engine.search(
+                path, picture, attempts, Turns(**request["turns"]), self._critic(request["critic"])
+            )
         if "critic" in request:
             return self._engine.features(path, array, self._critic(request["critic"]))
         if "direction" in request:

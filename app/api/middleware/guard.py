@@ -24,6 +24,7 @@ UPLOAD_LIMITS = {
     "/inpaint": "max_upload_bytes",
     "/upscale": "max_upload_bytes",
     "/features": "max_upload_bytes",
+    "/invert": "max_upload_bytes",
     "/datasets": "max_dataset_bytes",
     "/models/import": "max_model_bytes",
 }

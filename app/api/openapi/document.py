@@ -42,6 +42,7 @@ SCHEMA_NAMES = {
     "Body_upscalePicture": "UpscaleForm",
     "Body_inpaintPicture": "InpaintForm",
     "Body_computeFeatures": "FeaturesForm",
+    "Body_invertPicture": "InversionForm",
     "Body_findNearestPictures": "NearestForm",
 }
 """public names of schemas whose class names are not unique or come from FastAPI"""

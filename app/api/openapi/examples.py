@@ -15,10 +15,12 @@ from forger.schemas import (
     augmentations,
     catalog,
     compare,
+    directions,
     experiments,
     features,
     figures,
     interpolations,
+    inversion,
     jobs,
     judgements,
     lectures,
@@ -256,6 +258,10 @@ def _replies() -> list[Out]:
         _judgements().data[0],
         _nearest(),
         features.FeaturesOut(model=f"{MODEL}@1", source="critic", size=3, features=[[0.174, -0.021, 1.3]]),
+        inversion.InversionOut.model_validate(_inversion()),
+        _directions(),
+        _directions().data[0],
+        directions.EditOut.model_validate(_edit()),
         catalog.Index(name="forger", version="0.1.0", links={"jobs": "/jobs", "sample": "/sample"}),
         catalog.Version(name="forger", version="0.1.0", python="3.11.7"),
         catalog.Alive(status="ok"),
@@ -314,6 +320,25 @@ def _interpolation() -> Json:
         "points": [(0.7, -0.7), (1.0, 0.0)],
         "strings": None,
     }
+
+
+def _inversion() -> dict[str, Any]:
+    search = {"start": "random", "feature_weight": 0.1, "attempts": 10, "steps": 200}
+    latent = {"class": 7, "latents": [[0.81, -1.2]], "classes": [7]}
+    pictures = {"target": "iVBORw0KGgo=", "image": "iVBORw0KGgo="}
+    return {"model": f"{MODEL}@1", "seed": 0, **latent, "mse": 0.0041, "psnr": 23.9, **search, **pictures}
+
+
+def _directions() -> directions.DirectionList:
+    found = {"name": "stroke-1", "kind": "closed_form", "source": {"rank": 1}, "strength": 4.2, "vector": [0.6, 0.8]}
+    return directions.DirectionList.model_validate(
+        {"model": f"{MODEL}@1", "data": [found | {"created_at": CREATED_AT}]}
+    )
+
+
+def _edit() -> dict[str, Any]:
+    code = {"latent": [0.6, 0.8], "class_weights": None, "image": "iVBORw0KGgo="}
+    return {"model": f"{MODEL}@1", "moves": [{"stroke-1": 1.0}], "rows": [[code]]}
 
 
 def _nearest() -> nearest.NearestOut:

@@ -173,7 +173,7 @@ def _reply(
     everything: Codes,
     pictures: Array,
 ) -> bytes:
-    entries = map(_entry, repeat(version.reference), everything.split(), pictures)
+    entries = map(code_entry, repeat(version.reference), everything.split(), pictures)
     shown = [[next(entries) for _ in range(len(codes))] for codes in averaged]
     terms = [
         {"weight": term.weight, "samples": [str(one) for one in samples], "averaged": codes, "mean": next(entries)}
@@ -183,7 +183,7 @@ def _reply(
     return ArithmeticOut.model_validate(reply).model_dump_json(by_alias=True).encode()
 
 
-def _entry(model: str, code: Codes, picture: Array) -> dict[str, Any]:
+def code_entry(model: str, code: Codes, picture: Array) -> dict[str, Any]:
     png = images.png(picture, picture_recipes.of_codes(model, code, None)(0))
     return {
         "latent": code.latents[0].tolist(),

@@ -5,14 +5,13 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from app.api.deps import FeedDep, InferenceDep
+from app.api.replies.event_streams import STREAM_REPLY, EventReply, wants_stream
 from app.core.errors import FieldError, Invalid
 from app.core.limits import MAX_REPLY_EVENTS
 from app.services import links
@@ -26,8 +25,6 @@ from forger.wire import TERMINAL
 router = APIRouter(tags=["jobs"])
 
 KEEPALIVE_S = 15.0
-STREAM_MEDIA_TYPE = "text/event-stream"
-STREAM_REPLY: dict[int | str, dict[str, Any]] = {200: {"content": {STREAM_MEDIA_TYPE: {"schema": {"type": "string"}}}}}
 MAX_POSITION = 2**53
 MAX_FILTERS = 100
 """jobs or types that one request may name"""
@@ -60,13 +57,13 @@ async def get_job_events(
 ) -> Response:
     """Follow a job's events. They come as JSON, or as a stream if Accept names text/event-stream."""
     after = after if resumed is None else resumed
-    if not _wants_stream(request):
+    if not wants_stream(request):
         body = await asyncio.to_thread(_listed, job_id, after, limit)
         return Response(body, media_type="application/json", headers={"Vary": "Accept"})
     if (await feed.log_state(job_id)).ended(after):
         # 204 makes an EventSource stop reconnecting: no more events will come.
         return Response(status_code=204)
-    return _Stream(feed, _while_shared(request, _stream(job_id, after, inference, feed)))
+    return EventReply(feed, _while_shared(request, _stream(job_id, after, inference, feed)))
 
 
 @router.get("/events", response_model=LogEventList, responses=STREAM_REPLY)
@@ -95,17 +92,13 @@ async def get_events(
     """
     jobs, types = frozenset(job or ()), frozenset(type or ())
     after = after if resumed is None else resumed
-    if not _wants_stream(request):
+    if not wants_stream(request):
         body = await asyncio.to_thread(_log_page, after or 0, limit, jobs, types)
         return Response(body, media_type="application/json", headers={"Vary": "Accept"})
     if after is None:
         _, newest = await feed.read(lifecycle.all_events, after=0, limit=0)
         after = newest
-    return _Stream(feed, _while_shared(request, _log_stream(after, jobs, types, feed)))
-
-
-def _wants_stream(request: Request) -> bool:
-    return STREAM_MEDIA_TYPE in request.headers.get("accept", "").lower()
+    return EventReply(feed, _while_shared(request, _log_stream(after, jobs, types, feed)))
 
 
 def _log_page(after: int, limit: int, jobs: Collection[str], types: Collection[str]) -> bytes:
@@ -141,19 +134,6 @@ async def _log_stream(
 def _listed(job_id: str, after: int, limit: int) -> bytes:
     events = lifecycle.events(job_id, after=after, limit=limit)
     return EventList(data=[EventOut.model_validate(event) for event in events]).model_dump_json().encode()
-
-
-class _Stream(StreamingResponse):
-    """A stream of events, one of a bounded number. Raises Busy before anything is sent."""
-
-    def __init__(self, feed: EventStream, content: AsyncIterator[bytes]) -> None:
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Accept"}
-        super().__init__(content, media_type=STREAM_MEDIA_TYPE, headers=headers)
-        self._feed = feed
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._feed.admit():
-            await super().__call__(scope, receive, send)
 
 
 async def _while_shared(request: Request, content: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:

@@ -60,7 +60,7 @@ async def compute_features(
     """
     version = await inference.newest(FEATURES, model)
     await inference.admit()
-    pictures, notes = await _read(file, version, sandbox, settings)
+    pictures, notes = await read_pictures(file, version, sandbox, settings)
 
     def then(computed: Future[Array]) -> Awaitable[bytes]:
         # Not in a batch: the features may be many.
@@ -73,7 +73,7 @@ async def compute_features(
     return Response(body, media_type=NPZ if format == "npz" else "application/json", headers=headers)
 
 
-async def _read(
+async def read_pictures(
     files: Sequence[UploadFile], version: VersionView, sandbox: Sandbox, settings: Settings
 ) -> tuple[Array, list[str]]:
     """Return the pictures [n, side, side, channels], and notes. Raises Invalid for too many pixels in all."""

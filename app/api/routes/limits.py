@@ -101,6 +101,10 @@ FIXED_LIMITS = (
     ),
     ("rounds", limits.MAX_ROUNDS, "rounds", "Most rounds of judgements of one version of a model."),
     ("nearest", limits.MAX_NEAREST, "pictures", "Most training pictures that one search for the nearest returns."),
+    ("search_steps", limits.MAX_SEARCH_STEPS, "steps", "Most steps of a search for a latent."),
+    ("restarts", limits.MAX_RESTARTS, "attempts", "Most attempts of a search for a latent."),
+    ("directions", limits.MAX_DIRECTIONS, "directions", "Most directions that are kept for one version of a model."),
+    ("moves", limits.MAX_MOVES, "moves", "Most moves of latents in one request."),
     ("featured", limits.MAX_FEATURE_PICTURES, "pictures", "Most pictures of one request for features."),
     (
         "searched_bytes",

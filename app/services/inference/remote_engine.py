@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,20 @@ from app.services import broker, queue
 from app.services.inference import redis_codec
 from app.services.inference.redis_codec import REDIS_ERRORS, PayloadUnreadable
 from models.spec.recipe import Recipe
+from serving import attempts as attempt_rows
 from serving.protocol import (
     Array,
     Backlog,
     CriticFile,
     Direction,
     ExportFlawed,
+    Method,
     Overloaded,
     Pick,
+    Turns,
     WorkKind,
     queue_weight,
+    search_weight,
 )
 from serving.thread_priority import use_batch_scheduling
 
@@ -140,10 +144,34 @@ class RemoteEngine:
 
     def features(self, path: Path, pictures: Array, critic: CriticFile | None) -> Future[Array]:
         """Request the features of pictures; errors as for `sample`."""
-        file = critic and {"path": str(critic.path.relative_to(self._home)), "sha256": critic.sha256}
-        pending = self._enter(_PendingRequest("features", len(pictures), {"export": path.name, "critic": file}))
-        self._picture_threads.submit(self._send, [pending], pictures)
+        parameters = {"export": path.name, "critic": self._file(critic)}
+        return self._send_array(_PendingRequest("features", len(pictures), parameters), pictures)
+
+    def search(
+        self, path: Path, picture: Array, attempts: Array, turns: Turns, critic: CriticFile | None
+    ) -> Future[Array]:
+        """Request a part of a search; errors as for `sample`."""
+        parameters = {
+            "export": path.name,
+            "critic": self._file(critic),
+            "picture": picture.shape,
+            "columns": attempts.shape[1],
+            "turns": asdict(turns),
+        }
+        request = _PendingRequest("search", search_weight(attempts, turns), parameters)
+        return self._send_array(request, attempt_rows.with_picture(picture, attempts))
+
+    def directions(self, path: Path, method: Method, n: int, seed: int) -> Future[Array]:
+        """Request directions; errors as for `sample`."""
+        parameters = {"export": path.name, "method": method, "n": n, "seed": seed}
+        pending = self._enter(_PendingRequest("directions", 1, parameters))
+        self._sender.put(pending)
         return pending.future
+
+    def _file(self, critic: CriticFile | None) -> dict[str, str] | None:
+        if critic is None:
+            return None
+        return {"path": str(critic.path.relative_to(self._home)), "sha256": critic.sha256}
 
     def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Raise NoEngine: this process has no networks."""

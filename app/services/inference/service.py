@@ -31,7 +31,7 @@ from app.services.views import JobView, VersionView
 from forger.wire import TRAIN, JobState
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
-from serving.protocol import AnyEngine, Array, Direction, ExportFlawed, Overloaded, Pick
+from serving.protocol import AnyEngine, Array, CriticFile, Direction, ExportFlawed, Method, Overloaded, Pick, Turns
 
 log = get_logger(__name__)
 
@@ -292,12 +292,32 @@ class Inference:
         Raises Conflict if the version's critic, which only a checkpoint has, is gone.
         """
         path = self._store.path(version.export_sha256)
-        from_critic = version.recipe.feature_source == "critic"
-        critic = await asyncio.to_thread(checkpoints.critic_of, version) if from_critic else None
-        try:
+        critic = await self.critic(version) if version.recipe.feature_source == "critic" else None
+        with _critic_expected(version):
             return await self._request(version, lambda engine: use(engine.features(path, pictures, critic)))
-        except ExportFlawed as flawed:
-            raise checkpoints.critic_gone(version, f"its file is {flawed.how}") from flawed
+
+    async def critic(self, version: VersionView) -> CriticFile:
+        """Return the file of the version's critic. Raises Conflict if it is gone."""
+        return await asyncio.to_thread(checkpoints.critic_of, version)
+
+    async def search(
+        self, version: VersionView, picture: Array, attempts: Array, turns: Turns, critic: CriticFile | None
+    ) -> Array:
+        """Take steps of a search for the latent of a picture, as AnyEngine.search. Raises as `features` does."""
+        path = self._store.path(version.export_sha256)
+        with _critic_expected(version):
+            return await self._request(
+                version, lambda engine: asyncio.wrap_future(engine.search(path, picture, attempts, turns, critic))
+            )
+
+    async def directions(self, version: VersionView, method: Method, n: int, seed: int) -> Array:
+        """Return the n strongest directions of a version as AnyEngine.directions: [n, 1 + size]."""
+        path = self._store.path(version.export_sha256)
+        found = await self._request(
+            version, lambda engine: asyncio.wrap_future(engine.directions(path, method, n, seed))
+        )
+        table: Array = found[0]
+        return table
 
     async def _request(self, version: VersionView, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
         """Send a request to the engine; if the export's file is damaged, rebuild it and send again. Raises Conflict."""
@@ -433,6 +453,15 @@ def remote_engine(settings: Settings) -> AnyEngine:
         from app.services.inference.remote_engine import RemoteEngine
 
     return RemoteEngine(settings)
+
+
+@contextmanager
+def _critic_expected(version: VersionView) -> Iterator[None]:
+    """Raise Conflict if the file of the version's critic is flawed."""
+    try:
+        yield
+    except ExportFlawed as flawed:
+        raise checkpoints.critic_gone(version, f"its file is {flawed.how}") from flawed
 
 
 def _loading() -> NotReady:

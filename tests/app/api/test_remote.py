@@ -90,12 +90,31 @@ def translate(client: TestClient, width: int, height: int, **fields: str) -> Any
     return client.post("/translate", files=files, data={"model": "night", **fields})
 
 
+def invert(client: TestClient) -> Any:
+    """Return the reply of a short search for a picture's latent."""
+    form = {"model": "digits", "class": "7", "steps": "30", "restarts": "2", "feature_weight": "0"}
+    reply = client.post("/invert", files={"file": saved(noise(20, 20, 1))}, data=form)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def find_direction(client: TestClient, name: str) -> Any:
+    """Return a direction without labels that is kept under the name."""
+    reply = client.post("/models/digits@1/directions", json={"name": name, "kind": "principal", "n": 1, "seed": 3})
+    assert reply.status_code == 201, reply.text
+    return reply.json()["data"][0]["vector"]
+
+
 def test_inference_worker_returns_the_same_bytes_as_the_engine_in_the_api(worker: Process, client: TestClient) -> None:
     with api(remote_settings()) as remote:
         for query in SAMPLES:
             assert_same_pictures(client.get(f"/sample?{query}"), remote.get(f"/sample?{query}"))
         for sent in LATENTS:
             assert_same_pictures(*(each.post("/sample", json=sent) for each in (client, remote)))
+        found = [invert(each) for each in (client, remote)]
+        assert found[0] == found[1]
+        vectors = [find_direction(each, name) for each, name in ((client, "here"), (remote, "there"))]
+        assert vectors[0] == vectors[1]
         for size in ((40, 24), (800, 700)):
             assert_same_pictures(*(translate(each, *size, direction="b2a") for each in (client, remote)))
         with ThreadPoolExecutor(32) as crowd:

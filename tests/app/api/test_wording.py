@@ -14,6 +14,7 @@ from app.schemas.arithmetic import ArithmeticIn
 from app.schemas.augmentations import AugmentationIn
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.catalog import ModelIn
+from app.schemas.directions import DirectionsIn, EditIn
 from app.schemas.experiments import ExperimentIn
 from app.schemas.jobs import EvaluateIn, ExtendIn, TrainIn
 from app.schemas.judgements import JudgementIn
@@ -34,6 +35,8 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "decode": (DecodeIn, "/sample", {"model": "none", "latents": [[0.5, -1.5]]}),
     "arithmetic": (ArithmeticIn, "/latent/arithmetic", {"model": "none", "terms": [{"samples": ["1"]}]}),
     "augmentation": (AugmentationIn, "/augmentations", {"dataset": "digits", "per_class": 3, "model": "none"}),
+    "directions": (DirectionsIn, "/models/none@1/directions", {"name": "stroke", "kind": "closed_form"}),
+    "edit": (EditIn, "/edit", {"model": "none", "samples": ["1"], "moves": [{"stroke": 2}]}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
     "judgement": (JudgementIn, "/models/none@1/judgements", {"seed": 3, "judge": "ada", "answers": ANSWERS}),
     "link": (LinkIn, "/links", {"kind": "job", "target": "job_none"}),
@@ -155,6 +158,9 @@ def test_invalid_form_field_is_refused_naming_it_and_its_value(client: TestClien
         ("/upscale", {"quality": "101"}, "quality"),
         ("/inpaint", {"quality": "best"}, "quality"),
         ("/features", {"format": "csv"}, "format"),
+        ("/invert", {"steps": "0"}, "steps"),
+        ("/invert", {"restarts": "33"}, "restarts"),
+        ("/invert", {"feature_weight": "-1"}, "feature_weight"),
         ("/datasets/digits/nearest", {"n": "0"}, "n"),
         ("/datasets/digits/nearest", {"channels": "2"}, "channels"),
     ]

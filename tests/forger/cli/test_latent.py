@@ -72,3 +72,33 @@ def test_words_of_a_sum_become_terms() -> None:
 def test_words_that_are_no_sum_are_refused(words: list[Any]) -> None:
     with pytest.raises(Refusal, match="write"):
         parse_sum(words)
+
+
+@pytest.mark.usefixtures("trained")
+def test_picture_is_inverted_to_a_file_that_can_be_shown(run: Run, tmp_path: Path) -> None:
+    output_of(run("sample", "--class", "7", "--seed", "1", "-o", "seven.png"))
+    search = ("--class", "7", "--steps", "9", "--restarts", "1")
+    output = output_of(run("invert", "seven.png", "-o", "found.json", *search))
+    assert output.startswith("found.json: seven.png by cdcgan-digits@1 as class 7, ")
+    output_of(run("latent", "show", "found.json", "-o", "shown.png"))
+    output_of(run("invert", "seven.png", "-o", "found.png", *search))
+    with Image.open(tmp_path / "found.png") as one, Image.open(tmp_path / "shown.png") as other:
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.usefixtures("trained")
+def test_samples_are_moved_along_directions(run: Run, tmp_path: Path) -> None:
+    model = "cdcgan-digits@1"
+    assert output_of(run("directions", "find", model, "stroke", "-n", "2")).startswith("stroke-1 ")
+    output_of(run("directions", "find", model, "slant", "--kind", "means", "--from", "1:7", "--to", "2:7,3:7"))
+    listed = output_of(run("directions", "list", model)).splitlines()
+    assert [line.split()[0] for line in listed] == ["stroke-1", "stroke-2", "slant"]
+    assert output_of(run("edit", model, "slant", "1:7", "2:3", "--by", "-1,0,1")) == (
+        f"edited.png: 1:7 2:3 by slant, by {model}\n"
+    )
+    with Image.open(tmp_path / "edited.png") as picture:
+        assert picture.size == (3 * 17 - 1, 2 * 17 - 1)
+    output_of(run("edit", model, "slant", "1:7", "-o", "edited.json"))
+    assert len(json.loads((tmp_path / "edited.json").read_text())["rows"][0]) == 7
+    assert "no list of numbers" in refusal_of(run("edit", model, "slant", "1:7", "--by", "much"))
+    assert output_of(run("directions", "delete", model, "slant")) == f"Deleted slant of {model}.\n"

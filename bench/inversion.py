@@ -1,0 +1,105 @@
+"""How near does the search for a latent come to a picture?
+
+    FORGER_DATA=<folder> python -m bench.inversion [--quick] [--pictures N] [--home DIR] [--json FILE]
+
+A service trains a DCGAN, a VAE and a conditional DCGAN on digits and on MNIST, unless DIR has them already, and
+POST /invert searches with its defaults for the latents of pictures:
+
+- own: samples of the model itself, which it can generate
+- real: held-out pictures of MNIST; of digits, which has no test split, pictures of the training
+
+Figures, over the pictures of a case: psnr, the mean in dB; worst, the lowest; mse, the mean squared error of pixels on
+a scale of 0 to 1, and the worst; seconds, the mean time of a request. A picture that is recovered exactly, or
+nearly, counts as MOST_DB.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from app.core.settings import get_settings
+from bench.options import parser_of
+from bench.results import Row, show, write
+from data.images import encode
+from data.readers.builtin import load
+from examples.demo import service
+from forger import Forger, ForgerProblem
+from models.spec.data import Images
+
+STEPS = {"digits": 1500, "mnist": 400}
+FAMILIES = ("dcgan", "vae", "cdcgan")
+MOST_DB = 60.0
+SEED = 7
+
+
+def main() -> None:
+    parser = parser_of("inversion", __doc__, "two pictures of each kind, and short trainings")
+    parser.add_argument("--pictures", type=int, default=20, help="of each kind")
+    parser.add_argument("--home", type=Path, help="home of the service, which keeps its models")
+    options = parser.parse_args()
+    n = 2 if options.quick else options.pictures
+    rows = list[Row]()
+    with ExitStack() as stack:
+        home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        forger = stack.enter_context(service(home))
+        for dataset, steps in STEPS.items():
+            for family in FAMILIES:
+                model = _trained(forger, family, dataset, 20 if options.quick else steps)
+                for kind, pictures in _pictures(forger, model, dataset, n).items():
+                    rows += _measured(forger, model, f"{family} on {dataset}, {kind}", pictures)
+                    write("inversion", rows, options.json, quick=options.quick)
+    show("POST /invert", rows)
+    print(f"Written to {options.json}")
+
+
+def _trained(forger: Forger, family: str, dataset: str, steps: int) -> str:
+    name = f"{family}-{dataset}"
+    try:
+        return forger.version(f"{name}@1").model
+    except ForgerProblem:
+        job = forger.train(family, dataset=dataset, budget={"steps": steps}, seed=1).wait()
+        assert job.model is not None
+        return job.model
+
+
+def _pictures(forger: Forger, model: str, dataset: str, n: int) -> dict[str, list[bytes]]:
+    """Return PNG files of n samples of the model, and of n real pictures, of every class in turn."""
+    spec = forger.version(model).recipe["data"]
+    classes = forger.version(model).classes
+    own = [forger.sample(number % 10 if classes else None, model=model, seed=SEED + number) for number in range(n)]
+    real = _real(dataset, Images.model_validate(spec), n)
+    return {"own": [picture.data for picture in own], "real": [encode(picture) for picture in real]}
+
+
+def _real(dataset: str, spec: Images, n: int) -> list[Any]:
+    data = load(spec, get_settings().data, "test" if dataset == "mnist" else "train")
+    assert data.images is not None
+    order = np.random.default_rng(SEED).permutation(len(data.images))[:n]
+    return list(data.images[order].permute(0, 2, 3, 1).numpy())
+
+
+def _measured(forger: Forger, model: str, case: str, pictures: list[bytes]) -> Iterator[Row]:
+    ratios, errors, seconds = [], [], []
+    for picture in pictures:
+        began = time.monotonic()
+        found = forger.invert(picture, model=model)
+        seconds.append(time.monotonic() - began)
+        errors.append(found.mse)
+        ratios.append(MOST_DB if found.psnr is None else min(found.psnr, MOST_DB))
+    n = len(pictures)
+    print(f"{case}: {mean(ratios):.1f} dB, worst {min(ratios):.1f}, {mean(seconds):.1f} s", flush=True)
+    yield Row(case, "psnr", mean(ratios), stdev(ratios) / n**0.5, n)
+    yield Row(case, "worst", min(ratios), n=n)
+    yield Row(case, "mse", mean(errors), stdev(errors) / n**0.5, n)
+    yield Row(case, "worst mse", max(errors), n=n)
+    yield Row(case, "seconds", mean(seconds), stdev(seconds) / n**0.5, n)
+
+
+if __name__ == "__main__":
+    main()
