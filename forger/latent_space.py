@@ -182,8 +182,8 @@ class LatentSpace:
         mean of some latents to that of others, each given as {"samples": [...], "latents": [...]}.
 
         >>> forger.find_directions("dcgan-digits@1", "stroke", n=4)
-        >>> groups = {"from_": {"samples": ["1", "2"]}, "to": {"samples": ["3", "4"]}}
-        >>> forger.find_directions("dcgan-digits@1", "slant", "means", **groups)
+        >>> one, other = {"samples": ["1", "2"]}, {"samples": ["3", "4"]}
+        >>> forger.find_directions("dcgan-digits@1", "slant", "means", from_=one, to=other)
         """
         fields = {"name": name, "kind": kind, "n": n, "seed": seed, "from": from_, "to": to}
         return self._connection.read(DirectionList, f"/models/{model}/directions", "POST", json=_without_none(fields))

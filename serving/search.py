@@ -29,7 +29,7 @@ ATTEMPTS_PER_TURN = 32
 
 @dataclass(frozen=True)
 class _Target:
-    """What attempts are compared with: pixels in [-1, 1] and their weights, which have the mean 1; and features."""
+    """The picture of a search: pixels in [-1, 1] and their weights, which have the mean 1; and features."""
 
     pixels: Tensor
     weights: Tensor

@@ -67,8 +67,8 @@ def test_picture_is_inverted_and_its_latent_generates_the_result(forger: Forger,
 def test_directions_are_found_used_and_deleted(forger: Forger, trained: Job) -> None:
     model = str(trained.model)
     names = [one.name for one in forger.find_directions(model, "stroke", n=2).data]
-    groups = {"from_": {"samples": ["1:7"]}, "to": {"samples": ["2:7"]}}
-    names += [one.name for one in forger.find_directions(model, "slant", "means", **groups).data]
+    slant = forger.find_directions(model, "slant", "means", from_={"samples": ["1:7"]}, to={"samples": ["2:7"]})
+    names += [one.name for one in slant.data]
     assert [one.name for one in forger.directions(model).data] == names == ["stroke-1", "stroke-2", "slant"]
     moves = [{}, {"stroke-1": 2.0, "slant": -1.0}]
     rows = forger.edit(moves, model=model, samples=["1:7"], latents=[[0.0] * 64], class_=3).rows

@@ -33,12 +33,12 @@ def models(publish: Publish) -> None:
     publish("cyclegan", "day2night", name="night", generator={"width": 4, "blocks": 1})
 
 
-def asked(client: TestClient, model: str = "plain", **body: Any) -> Any:
+def post(client: TestClient, model: str = "plain", **body: Any) -> Any:
     return client.post(f"/models/{model}@1/directions", json={name.rstrip("_"): value for name, value in body.items()})
 
 
 def found(client: TestClient, model: str = "plain", **body: Any) -> list[Any]:
-    reply = asked(client, model, **body)
+    reply = post(client, model, **body)
     assert reply.status_code == 201, reply.text
     assert reply.headers["location"] == f"/models/{model}@1/directions"
     return list(reply.json()["data"])
@@ -86,7 +86,7 @@ def test_closed_form_is_that_of_the_first_layers_weight(client: TestClient) -> N
 
 
 def test_direction_between_means_leads_from_one_group_to_the_other(client: TestClient) -> None:
-    latents = [[float(number + place) for place in range(SIZE)] for number in range(4)]
+    latents = [[float(number + column) for column in range(SIZE)] for number in range(4)]
     (one,) = found(client, name="up", kind="means", from_={"latents": latents[:2]}, to={"latents": latents[2:]})
     assert one["vector"] == pytest.approx([SIZE**-0.5] * SIZE)
     assert one["strength"] == pytest.approx(2 * SIZE**0.5)
@@ -131,7 +131,7 @@ def test_directions_belong_to_one_version_and_can_be_deleted(client: TestClient)
 def test_name_that_is_taken_is_refused_and_nothing_is_kept(client: TestClient) -> None:
     found(client, name="twice-2", kind="principal", n=1)
     before = client.get("/models/plain@1/directions").json()
-    body = assert_problem(asked(client, name="twice", kind="closed_form", n=3), 409)
+    body = assert_problem(post(client, name="twice", kind="closed_form", n=3), 409)
     assert (body["code"], body["errors"][0]["pointer"]) == ("direction_exists", "/name")
     assert client.get("/models/plain@1/directions").json() == before
 
@@ -140,7 +140,7 @@ def test_too_many_directions_are_refused(client: TestClient, monkeypatch: pytest
     assert {row["name"]: row["value"] for row in client.get("/limits").json()["data"]}["directions"] == MAX_DIRECTIONS
     monkeypatch.setattr(kept_directions, "MAX_DIRECTIONS", 2)
     found(client, "other", name="two", kind="principal", n=2)
-    assert assert_problem(asked(client, "other", name="third", kind="principal", n=1), 409)["code"] == (
+    assert assert_problem(post(client, "other", name="third", kind="principal", n=1), 409)["code"] == (
         "too_many_directions"
     )
 
@@ -157,15 +157,15 @@ def test_unusable_directions_are_refused(client: TestClient) -> None:
         ({"kind": "principal", "n": 33}, "/n"),
         ({"kind": "smile"}, "/kind"),
     ):
-        problem = assert_problem(asked(client, name="bad", **body), 422)
+        problem = assert_problem(post(client, name="bad", **body), 422)
         assert [error["pointer"] for error in problem["errors"]] == [pointer]
     problem = assert_problem(
-        asked(client, "auto", name="bad", kind="means", **{"from": group, "to": {"samples": ["2"]}}), 422
+        post(client, "auto", name="bad", kind="means", **{"from": group, "to": {"samples": ["2"]}}), 422
     )
     assert problem["code"] == "model_cannot"
     for model in ("ring", "night"):
-        assert assert_problem(asked(client, model, name="bad", kind="principal"), 422)["code"] == "model_cannot"
-    assert_problem(asked(client, "nobody", name="bad", kind="principal"), 404)
+        assert assert_problem(post(client, model, name="bad", kind="principal"), 422)["code"] == "model_cannot"
+    assert_problem(post(client, "nobody", name="bad", kind="principal"), 404)
     assert_problem(client.get("/models/nobody@1/directions"), 404)
     assert "bad" not in client.get("/models/plain@1/directions").text
 

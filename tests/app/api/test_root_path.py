@@ -18,7 +18,7 @@ from tests.support.settings import clear_caches
 ROOT = "/lab/forger"
 NO_PLAIN_GET = (
     "/translate", "/augmentations", "/sample", "/interpolate", "/latent/arithmetic", "format=png", "/compare",
-    "/readyz", "/inpaint", "/upscale", "/features",
+    "/readyz", "/inpaint", "/upscale", "/features", "/invert", "/edit",
 )  # fmt: skip
 """ends of links that need a body, a parameter or a broker"""
 LINK = re.compile(r'"(/[a-z][^"]*)"')

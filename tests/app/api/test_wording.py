@@ -44,6 +44,7 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
 }
 """of each body: its type, the path it is sent to, and a valid example"""
 JUDGEMENTS = "/models/{name}@{version}/judgements"
+DIRECTIONS = "/models/{name}@{version}/directions"
 BODIES = {
     path.replace("job_none", "{job_id}").replace("none@1", "{name}@{version}"): valid
     for _, path, valid in CASES.values()
@@ -85,7 +86,7 @@ def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
     }
     assert json_paths == {
         "/jobs", "/jobs/{job_id}/extend", "/experiments", "/augmentations", "/models", JUDGEMENTS, "/links", "/session",
-        "/sample", "/latent/arithmetic",
+        "/sample", "/latent/arithmetic", "/edit", DIRECTIONS,
     }  # fmt: skip
 
 
