@@ -68,6 +68,8 @@ SHOTS = (
     Shot("new", "new?family=cdcgan", DESKTOP),
     Shot("new-phone", "new?family=cdcgan", PHONE),
     Shot("sample", "sample?model=cdcgan-digits&view=grid&seed=1", DESKTOP),
+    Shot("interpolate", "sample?model=cdcgan-digits&view=interpolate&n=8&way=1:3,2:7,3:0&frames=24", DESKTOP),
+    Shot("arithmetic", "sample?model=cdcgan-digits&view=arithmetic&n=8&a=1:7,2:7&b=3:1,4:1&c=5:4", DESKTOP),
     Shot("sample-phone", "sample?model=cdcgan-digits&class=7&seed=1", PHONE),
     Shot("compare", "compare?jobs={gan-ring8},{wgan_gp-ring8}", DESKTOP, scroll_to="Curves"),
     Shot("experiment", "experiments/{experiment}", DESKTOP),
