@@ -51,7 +51,7 @@ async def compute_features(
     model: Annotated[Reference | None, Form()] = None,
     format: Annotated[Literal["json", "npz"], Form(description="npz: an array `features` for NumPy.")] = "json",
 ) -> Response:
-    """Return the features of pictures: the code of a model's encoder, or the last hidden layer of its critic.
+    """Return the features of pictures: an encoder's code, or a critic's last layer.
 
     The service reads the pictures as POST /translate does, and prepares them as the training did: the centred square,
     at the model's side and channels. Features of a picture depend on the version and on the picture alone.
