@@ -47,9 +47,9 @@ async def edit_latents(
     settings: SettingsDep,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Move samples or latents along directions of their model: each move is a sum of directions times amounts.
+    """Move samples or latents along directions of their model.
 
-    The reply has a row of pictures for each sample and latent, one for each move, and their latents.
+    Each move is a sum of directions times amounts. The reply has a row of pictures for each sample and latent, one for each move, and their latents.
     """
     format_ = body.format or MEDIA[negotiate(accept, tuple(MEDIA))]
     version = await inference.decoder(body.model)
