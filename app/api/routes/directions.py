@@ -35,7 +35,7 @@ PATH = "/{name}@{version}/directions"
 async def add_directions(
     name: Name, version: Number, body: DirectionsIn, response: Response, inference: InferenceDep
 ) -> DirectionList:
-    """Find directions of a version's latent space and keep them under a name, for POST /edit.
+    """Find directions of a version's latent space, and keep them for POST /edit.
 
     Without labels they come from the first layer: `closed_form` or `principal`. With labels, `means`, a direction leads
     from the mean of some latents to the mean of others.

@@ -49,8 +49,8 @@ async def edit_latents(
 ) -> Response:
     """Move samples or latents along directions of their model.
 
-    Each move is a sum of directions times amounts. The reply has a row of pictures for each
-    sample and latent, one picture for each move, and their latents.
+    Each move is a sum of directions times amounts. The reply has a row of pictures for each sample and latent,
+    one for each move, and their latents.
     """
     format_ = body.format or MEDIA[negotiate(accept, tuple(MEDIA))]
     version = await inference.decoder(body.model)
