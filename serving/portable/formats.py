@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config as symbolic_shapes
 
 from models.export import METADATA_KEY, load_export
 from models.spec.nets import padded_side
 from models.spec.portable import SUFFIXES, PortableFormat, Program, file_names
 from models.spec.recipe import Recipe
 from serving.portable.parity import Parity, measure
-from serving.portable.programs import TracedProgram, modules_of
+from serving.portable.programs import Inputs, TracedProgram, modules_of
 
 if TYPE_CHECKING:
     import onnx
@@ -127,12 +128,25 @@ def _onnx_session(model: "onnx.ModelProto") -> Callable[..., Tensor]:
 
 def _trace(program: TracedProgram) -> ExportedProgram:
     """Trace the program with a free batch, and for pictures free sides."""
-    example = tuple(tensor[:2] for tensor in program.batches[1])
-    exported = torch.export.export(program.module, example, dynamic_shapes=_dynamic(program), strict=False)
+    # Without it, inner maps of one pixel would be refused: torch guards against sizes of 1.
+    with symbolic_shapes.patch(backed_size_oblivious=program.multiple > 1):  # type: ignore[attr-defined]
+        exported = torch.export.export(
+            program.module, _example(program), dynamic_shapes=_dynamic(program), strict=False
+        )
     for module in exported.graph_module.modules():
         for node in getattr(getattr(module, "graph", None), "nodes", ()):
             node.meta.pop("stack_trace", None)
     return exported
+
+
+def _example(program: TracedProgram) -> Inputs:
+    """Return two examples to trace with, of sides of at least two multiples: torch takes a size of 1 for a constant."""
+    example = []
+    for tensor, port in zip(program.batches[1], program.spec.inputs, strict=True):
+        free = [axis for axis, size in enumerate(port.shape) if size in ("height", "width")]
+        times = [2 if axis in free and tensor.shape[axis] == program.multiple else 1 for axis in range(tensor.dim())]
+        example.append(tensor[:2].repeat(times))
+    return tuple(example)
 
 
 def _dynamic(program: TracedProgram) -> tuple[dict[int, Any], ...]:

@@ -42,6 +42,13 @@ def test_every_family_is_exported_in_every_format_with_parity(
     assert report["parity"]["max_abs"] < PARITY_BOUND
 
 
+@pytest.mark.parametrize("format_", ["onnx", "torch_export"])
+def test_unet_that_halves_its_pictures_to_one_pixel_is_exported(tmp_path: Path, format_: PortableFormat) -> None:
+    generator = {"kind": "unet", "width": 4, "depth": 6, "norm": "instance"}
+    _, report = written(tmp_path, "pix2pix", format_, generator=generator, data={"side": 64})
+    assert report["parity"]["max_abs"] < PARITY_BOUND
+
+
 def test_onnx_translator_takes_any_batch_and_any_sides_that_fit(tmp_path: Path) -> None:
     import onnxruntime
 
