@@ -71,7 +71,7 @@ def limits(recipe: Recipe) -> list[str]:
         sentences.append("The number of examples in a batch is free; their size is fixed.")
     if recipe.generates:
         sentences.append(
-            "GET /sample derives a latent from seed and number and adds the temperature; here you draw the latent."
+            "GET /sample draws a latent from seed and number and multiplies it by the temperature; here you draw it."
         )
     return sentences
 
