@@ -10,9 +10,14 @@ const SHOWN = 50;
 /** pages that one search reads */
 const PAGES = 10;
 
+const ID_TAIL = 6;
+
 /** The words by which a job is found, each from its beginning. @param {any} job */
 const wordsOf = ({ id, family, dataset, model, state, recipe, case: of }) =>
-  [id, id.slice(-6), family, dataset, ...model.split(/\W/), state, "seed", recipe.seed, of?.name].map((word) => String(word ?? "").toLowerCase());
+  [id, family, dataset, ...model.split(/\W/), state, "seed", recipe.seed, of?.name].map((word) => String(word ?? "").toLowerCase());
+
+/** Whether a part of a search finds a job. The end of an id counts whole only: it may begin as a seed does. @param {any} job @param {string} part */
+const finds = (job, part) => job.id.slice(-ID_TAIL) === part || wordsOf(job).some((word) => word.startsWith(part));
 
 /**
  * The list of trainings, each with a tick box.
@@ -33,10 +38,7 @@ export function jobPicker({ chosen, most, onChange, signal }) {
 
   const matches = () => {
     const parts = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    return jobs.filter((job) => {
-      const words = wordsOf(job);
-      return parts.every((/** @type {string} */ part) => words.some((word) => word.startsWith(part)));
-    });
+    return jobs.filter((job) => parts.every((/** @type {string} */ part) => finds(job, part)));
   };
 
   async function read() {
@@ -77,7 +79,7 @@ export function jobPicker({ chosen, most, onChange, signal }) {
       onchange: () => onChange(box.checked ? [...chosen, job.id] : chosen.filter((id) => id !== job.id)),
     });
     return h("label", {}, box, h("b", {}, variant(job)), h("span", { class: "muted small" },
-      [`seed ${job.recipe.seed}`, job.dataset, `${count(job.progress.step)} of ${count(job.progress.total)}`, job.state, ago(job.created_at), job.id.slice(-6)].join(" · ")));
+      [`seed ${job.recipe.seed}`, job.dataset, `${count(job.progress.step)} of ${count(job.progress.total)}`, job.state, ago(job.created_at), job.id.slice(-ID_TAIL)].join(" · ")));
   }
 
   return {

@@ -76,7 +76,7 @@ def operations_of(client: TestClient) -> list[Operation]:
     ]
     with_body = [operation for operation in operations if "requestBody" in operation[2]]
     create_job = [operation for operation in operations if operation[:2] == ("/jobs", "post")]
-    return operations + with_body * 5 + create_job * 5
+    return operations + with_body * 5 + create_job * 30
 
 
 @st.composite
