@@ -74,7 +74,7 @@ class _Translation:
     remaining: int
     """its weight in the queue, in pictures"""
     future: Future[Array] = field(default_factory=Future)
-    tiles: Iterator[Array | None] | None = None
+    results: Iterator[Array | None] | None = None
     seconds: float = 0.0
     kind: ClassVar[WorkKind] = "translate"
 
@@ -346,11 +346,15 @@ class Engine:
             self._leave(work, picture)
 
     def _translate_tile(self, work: _Translation) -> None:
+        self._take_part(work, lambda: self._model(work.path).translate(work.image, work.direction))
+
+    def _take_part(self, work: _Translation | _Search, begin: Callable[[], Iterator[Array | None]]) -> None:
+        """Compute the next part of a request; `begin` returns its parts, None for each but the last."""
         try:
-            if work.tiles is None:
-                work.tiles = self._model(work.path).translate(work.image, work.direction)
+            if work.results is None:
+                work.results = begin()
             began = time.monotonic()
-            result = next(work.tiles)
+            result = next(work.results)
         except Exception as error:  # as above
             self._leave(work, error)
             return
@@ -381,33 +385,25 @@ class Engine:
         """Take one step of the oldest search, or a part of a step if its pictures are large."""
         with self._change:
             work = self._searches[0]
-        try:
-            if work.results is None:
-                work.results = self._searcher(work.path, work.critic).steps(work.picture, work.attempts, work.turns)
-            began = time.monotonic()
-            result = next(work.results)
-        except Exception as error:  # as above
-            self._leave(work, error)
-            return
-        work.seconds += time.monotonic() - began
-        if result is not None:
-            self._measure(work.kind, work.seconds, work.remaining)
-            self._leave(work, result)
+        self._take_part(
+            work,
+            lambda: self._searcher(work.path, work.critic).steps(work.picture, work.attempts, work.turns),
+        )
 
     def _waiting(self) -> list[_Work]:
         return [*self._samplings, *self._translations, *self._extractions, *self._searches]
 
     def _queue(self, work: _Work) -> deque[Any]:
         """Return the queue of a request's kind."""
-        queues: dict[WorkKind, deque[Any]] = {
-            "sample": self._samplings,
-            "latents": self._samplings,
-            "directions": self._samplings,
-            "translate": self._translations,
-            "features": self._extractions,
-            "search": self._searches,
-        }
-        return queues[work.kind]
+        match work.kind:
+            case "sample" | "latents" | "directions":
+                return self._samplings
+            case "translate":
+                return self._translations
+            case "features":
+                return self._extractions
+            case "search":
+                return self._searches
 
     def _leave(self, work: _Work, outcome: Array | Exception) -> None:
         with self._change:
