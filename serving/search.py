@@ -55,7 +55,7 @@ class LoadedSearcher:
 
         The picture's last channel is 255 where its pixels are unknown: they have no error. Each step minimises the mean
         squared error of the known pixels, and that of the features, by Adam. Attempts do not influence each other.
-        Before, there is a None after each turn.
+        It yields None after each turn before that.
         """
         rows = attempts.copy()
         size = (rows.shape[1] - HEAD) // 3
