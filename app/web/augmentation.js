@@ -10,7 +10,7 @@ import { ENDED } from "./job_states.js";
 /** @typedef {{mean: number, low: number, high: number}} Gain */
 
 /** names of what a classifier is trained with, in the order of the report */
-const ARMS = /** @type {const} */ ([["real", "real pictures"], ["generated", "generated pictures"], ["both", "both"], ["classical", "classical: real, moved and turned"]]);
+const ARMS = /** @type {const} */ ([["real", "real pictures"], ["generated", "generated pictures"], ["both", "both"], ["classical", "classical"]]);
 /** reasons why the filter leaves a picture out */
 const REASONS = /** @type {const} */ ([["disagreed", "taken for another class"], ["near_training", "near copies of training pictures"], ["near_generated", "near copies of kept ones"]]);
 
@@ -58,9 +58,9 @@ function stages({ state, spec, recipe, progress: { step, total } }) {
   const rows = parts.filter(([, size]) => size > 0).map(([title, size, words]) => {
     const done = Math.max(0, Math.min(size, step - start));
     start += size;
-    return h("tr", {}, h("th", { scope: "row" }, title), h("td", { class: "progress" }, bar(done / size)), h("td", { class: "number" }, words(done)));
+    return h("tr", {}, h("th", { scope: "row" }, title), h("td", {}, h("div", { style: { width: "clamp(60px, 20vw, 320px)" } }, bar(done / size))), h("td", { class: "number" }, words(done)));
   });
-  return h("section", { class: "card", "aria-label": "Stages" }, h("h2", {}, "Stages"), h("table", { class: "table" }, h("tbody", {}, rows)),
+  return h("section", { class: "card", "aria-label": "Stages" }, h("h2", {}, "Stages"), h("table", { class: "table ranking" }, h("tbody", {}, rows)),
     !ENDED.includes(state) && h("p", { class: "hint" }, "A finished part is never computed again: a job that was paused goes on with the first missing one."));
 }
 
@@ -76,7 +76,7 @@ function whole(report, files) {
     h("p", { class: `notice ${report.useful ? "good" : gains.both?.high < 0 ? "bad" : ""}`, data: { verdict: String(report.useful) } }, report.verdict),
     report.warnings.map((/** @type {string} */ warning) => h("p", { class: "notice warn" }, warning)),
     h("h3", {}, "Accuracy on held-out real pictures"), accuracyTable(report),
-    h("p", { class: "hint" }, `Mean ± deviation over ${count(report.seeds)} seeds, in per cent; gains in points. Intervals: ${report.interval}`),
+    h("p", { class: "hint" }, `Mean ± deviation over ${count(report.seeds)} seeds, in per cent; gains in points. Classical: the real pictures, moved, turned and scaled at random. Intervals: ${report.interval}`),
     h("h3", {}, "Each class"), h("p", {}, filtered(report.classes)), classTable(report.classes),
     h("p", { class: "hint" }, report.filter), h("div", { class: "facts" }, factBoxes(facts)));
 }
@@ -88,21 +88,21 @@ function accuracyTable({ accuracy, gains }) {
   const [low, high] = [Math.min(...spans.map(([from]) => from)), Math.max(...spans.map(([, to]) => to))];
   const share = (/** @type {number} */ value) => (high > low ? (100 * (value - low)) / (high - low) : 50);
   const rows = arms.map(([arm, title], index) => h("tr", { data: { arm } }, h("th", { scope: "row" }, title),
-    h("td", { class: "wide-only" }, whisker({ mean: accuracy[arm].mean, interval: spans[index] }, share)),
-    numbers(percent(accuracy[arm].mean), `± ${percent(accuracy[arm].deviation)}`, ...gainInWords(gains[arm]))));
+    numbers(percent(accuracy[arm].mean), `± ${percent(accuracy[arm].deviation)}`, ...gainInWords(gains[arm])),
+    h("td", {}, whisker({ mean: accuracy[arm].mean, interval: spans[index] }, share))));
   const direct = gains.both_over_classical;
-  return scrolling("Accuracy by training pictures", h("table", { class: "table" },
-    h("thead", {}, h("tr", {}, h("th", {}, "trained with"), h("th", { class: "wide-only" }, `${percent(low)} to ${percent(high)}`), ["accuracy", "deviation", "gain over real", "95 % interval"].map(heading))),
-    h("tbody", {}, rows, direct && h("tr", { data: { arm: "both_over_classical" } }, h("th", { scope: "row" }, "both, over classical"), h("td", { class: "wide-only" }), numbers("", "", ...gainInWords(direct))))));
+  return scrolling("Accuracy by training pictures", h("table", { class: "table ranking" },
+    h("thead", {}, h("tr", {}, h("th", {}, "trained with"), ["accuracy", "deviation", "gain over real", "95 % interval"].map(heading), h("th", {}, `${percent(low)} to ${percent(high)}`))),
+    h("tbody", {}, rows, direct && h("tr", { data: { arm: "both_over_classical" } }, h("th", { scope: "row" }, "both, over classical"), numbers("", "", ...gainInWords(direct)), h("td")))));
 }
 
 /** @param {any[]} classes */
 function classTable(classes) {
   return scrolling("Each class", h("table", { class: "table" },
-    h("thead", {}, h("tr", {}, h("th", {}, "class"), ["real", "generated", "wrong class", "near training", "near kept", "kept", "held out", "recall before", "after", "change"].map(heading))),
+    h("thead", {}, h("tr", {}, h("th", {}, "class"), ["recall before", "after", "change", "held out", "real", "generated", "wrong class", "near training", "near kept", "kept"].map(heading))),
     h("tbody", {}, classes.map((one) => h("tr", { data: { class: one.name } }, h("th", { scope: "row" }, one.name),
-      numbers(count(one.training), count(one.generated), count(one.disagreed), count(one.near_training), count(one.near_generated), count(one.kept), count(one.held_out),
-        spread(one.recall_before), spread(one.recall_after), one.recall_before && one.recall_after ? points(one.recall_after.mean - one.recall_before.mean) : "–"))))));
+      numbers(spread(one.recall_before), spread(one.recall_after), one.recall_before && one.recall_after ? points(one.recall_after.mean - one.recall_before.mean) : "–", count(one.held_out),
+        count(one.training), count(one.generated), count(one.disagreed), count(one.near_training), count(one.near_generated), count(one.kept)))))));
 }
 
 /** What the filter kept and left out, in all. @param {any[]} classes */

@@ -25,8 +25,8 @@ export const canAugment = ({ kind, classes }) => kind === "images" && classes > 
 /** The part of a dataset's page. @param {any} dataset @param {{query: URLSearchParams, signal: AbortSignal}} place */
 export function augmentPart(dataset, { query, signal }) {
   const place = h("div");
-  const element = h("details", { class: "card writes", open: query.get("augment") === "open" }, h("summary", {}, "Augment"),
-    h("p", { class: "hint" }, "A model draws labelled pictures for this dataset. Classifiers, trained with and without them, show on held-out real pictures whether they help."), place);
+  const element = h("details", { class: "card writes", open: query.get("augment") === "open" }, h("summary", {}, "Augment"), h("div", { class: "stack" },
+    h("p", { class: "hint" }, "A model draws labelled pictures for this dataset. Classifiers, trained with and without them, show on held-out real pictures whether they help."), place));
   let begun = false;
   const begin = () => {
     keep({ augment: element.open ? "open" : null });
@@ -149,11 +149,11 @@ function planInWords({ spec, recipe, family, model, estimate, notes }) {
   const takes = minutes === null ? "" : `: about ${duration(60 * minutes)}`;
   const lines = [
     weights ? `${weights.model} draws pictures of ${count(classes)} classes.` : `${family ?? "The recipe"} learns the dataset for ${count(/** @type {any} */ (recipe).budget.steps)} steps${takes}. It becomes the model ${model}.`,
-    `A filter keeps up to ${count(each * classes)} of its pictures, ${count(each)} of each class: no wrong classes, no near copies.`,
+    `A filter keeps up to ${count(each * classes)} of its pictures, ${count(each)} of each class: those that a classifier takes for their class and that are no near copies.`,
     `${count(4 * seeds)} classifiers are trained for ${count(steps)} steps each: with real pictures, with generated ones, with both, and with real ones that are moved and turned.`,
     heldOut === "fifth" ? "They are compared on every fifth picture of each class, which is held out from all of this." : "They are compared on the dataset's test split, which is held out from all of this.",
   ];
-  return [h("ol", { class: "steps" }, lines.map((line) => h("li", {}, line))), notes.map((/** @type {string} */ note) => h("p", { class: "notice warn" }, note))];
+  return [h("ol", {}, lines.map((line) => h("li", {}, line))), notes.map((/** @type {string} */ note) => h("p", { class: "notice warn" }, note))];
 }
 
 /** @param {string} text of a field; text that is no number is sent as it is, so that the service refuses it */

@@ -90,7 +90,7 @@ async function showDataset(main, name, place) {
     h("div", { class: "spread" }, h("h1", {}, dataset.name), h("div", { class: "row" },
       h("a", { class: "button", href: `new?dataset=${encodeURIComponent(dataset.name)}` }, "Train on it"),
       dataset.uploaded && h("button", { class: "danger", onclick: erase }, "Delete"))),
-    h("p", {}, dataset.title), h("p", { class: "muted" }, summary(dataset)), dataset.source && h("p", { class: "muted small" }, dataset.source),
+    h("p", {}, dataset.title), h("p", { class: "muted" }, summary(dataset)), dataset.source && h("p", { class: "muted small long" }, dataset.source),
     h("section", { class: "card" },
       h("div", { class: "spread" }, h("h2", {}, "As training sees it"), h("div", { class: "row" },
         domains,

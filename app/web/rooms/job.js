@@ -133,7 +133,8 @@ export async function room(main, { parts: [id], query, signal }) {
       version && h("p", {}, "Published as ", shared ? version : h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
         h("span", { class: "writes" }, isTranslator ? h("a", { href: `translate?model=${encodeURIComponent(version)}` }, "Translate with it") : h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it"))),
       experiment && h("p", { class: "muted" }, h("a", { href: `experiments/${experiment}` }, "Part of an experiment"), `: case ${job.case?.name ?? "of no name"}, seed ${job.recipe.seed}.`)]);
-    cursor.setRange(step, total ?? step);
+    const learned = augmentation ? job.recipe.budget.steps : total ?? step;
+    cursor.setRange(Math.min(step, learned), learned);
   }
 
   function drawTrouble() {
@@ -206,7 +207,7 @@ export async function room(main, { parts: [id], query, signal }) {
     const text = sentence(event);
     if (!text) return;
     log.prepend(h("li", {}, h("time", { class: "muted number", dateTime: event.at }, new Date(event.at).toLocaleTimeString()),
-      event.data.step === undefined ? h("span", {}, text) : h("button", { type: "button", class: "plain", onclick: () => setStep(event.data.step) }, text)));
+      event.data.step === undefined || event.type === "augmentation" ? h("span", {}, text) : h("button", { type: "button", class: "plain", onclick: () => setStep(event.data.step) }, text)));
   }
 
   async function readFiles() {
