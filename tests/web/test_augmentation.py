@@ -118,6 +118,7 @@ def test_plan_warns_of_classes_of_few_pictures(studio: Studio, pets: str) -> Non
 
 
 def test_refused_plan_is_a_sentence_at_its_field_and_cannot_be_started(studio: Studio) -> None:
+    studio.expected = ("422",)
     page = open_form(studio, "digits")
     page.get_by_label("Pictures of each class").fill("0")
     form = page.get_by_role("form", name="Augment")
@@ -155,12 +156,16 @@ def test_form_and_report_have_no_serious_barrier_and_fit_a_phone(
     service: Service, open_studio: Callable[..., Studio], job: str, pets: str, scheme: str
 ) -> None:
     studio = open_studio(service.url, color_scheme=scheme)
-    for path, ready in ((f"datasets/{pets}?augment=open", "form"), (f"jobs/{job}", "region")):
-        studio.page.set_viewport_size({"width": 1280, "height": 800})
-        page = studio.goto(path)
-        expect(page.get_by_role(ready, name="Augment" if ready == "form" else "Report")).to_be_visible()
+    page = studio.page
+    for path, shown in (
+        (f"datasets/{pets}?augment=open", page.get_by_role("form", name="Augment")),
+        (f"jobs/{job}", page.get_by_role("region", name="Report")),
+    ):
+        page.set_viewport_size({"width": 390, "height": 844})
+        studio.goto(path)
+        expect(shown).to_be_visible()
         page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        page.set_viewport_size({"width": 1280, "height": 800})
         found = [one for one in Axe().run(page).response["violations"] if one["impact"] in {"serious", "critical"}]
         assert not found, (path, [(one["id"], [node["target"] for node in one["nodes"]]) for one in found])
-        page.set_viewport_size({"width": 390, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
