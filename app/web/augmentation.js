@@ -60,7 +60,7 @@ function stages({ state, spec, recipe, progress: { step, total } }) {
     start += size;
     return h("tr", {}, h("th", { scope: "row" }, title), h("td", {}, h("div", { style: { width: "clamp(60px, 20vw, 320px)" } }, bar(done / size))), h("td", { class: "number" }, words(done)));
   });
-  return h("section", { class: "card", "aria-label": "Stages" }, h("h2", {}, "Stages"), h("table", { class: "table ranking" }, h("tbody", {}, rows)),
+  return h("section", { class: "card", "aria-label": "Stages" }, h("h2", {}, "Stages"), h("div", {}, h("table", { class: "table ranking" }, h("tbody", {}, rows))),
     !ENDED.includes(state) && h("p", { class: "hint" }, "A finished part is never computed again: a job that was paused goes on with the first missing one."));
 }
 

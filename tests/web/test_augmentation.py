@@ -100,8 +100,8 @@ def test_report_has_every_figure_of_the_service(studio: Studio, service: Service
     expect(region.locator("tr[data-class]")).to_have_count(len(report["classes"]))
     for one in report["classes"][:3]:
         cells = region.locator(f'tr[data-class="{one["name"]}"] td')
-        for place, recall in ((0, one["recall_before"]), (1, one["recall_after"])):
-            expect(cells.nth(place)).to_have_text(f"{100 * recall['mean']:.1f} ± {100 * recall['deviation']:.1f}")
+        for column, recall in ((0, one["recall_before"]), (1, one["recall_after"])):
+            expect(cells.nth(column)).to_have_text(f"{100 * recall['mean']:.1f} ± {100 * recall['deviation']:.1f}")
         expect(cells.nth(5)).to_have_text(str(one["generated"]))
         expect(cells.nth(9)).to_have_text(str(one["kept"]))
     kept = sum(one["kept"] for one in report["classes"])
