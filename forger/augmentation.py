@@ -7,6 +7,7 @@ from urllib.parse import quote
 from forger.connection import Connection, idempotency_header
 from forger.job import Job
 from forger.schemas.augmentations import AugmentationOut
+from forger.schemas.jobs import PlanOut
 
 Json = Mapping[str, Any]
 
@@ -39,22 +40,44 @@ class Augmentations:
         >>> job = forger.augment("digits", 200).wait()
         >>> print(forger.augmentation(job.id).report.verdict)
         """
-        fields = {
-            "dataset": dataset,
-            "per_class": per_class,
-            "model": model,
-            "recipe": recipe,
-            "budget": budget,
-            "overrides": overrides,
-            "seed": seed,
-            "seeds": seeds,
-            "classifier_steps": classifier_steps,
-        }
-        body = {name: value for name, value in fields.items() if value is not None}
+        body = _without_none(
+            dataset=dataset, per_class=per_class, model=model, recipe=recipe, budget=budget, overrides=overrides,
+            seed=seed, seeds=seeds, classifier_steps=classifier_steps,
+        )  # fmt: skip
         sent = {"json": body, "headers": idempotency_header(idempotency_key)}
         reply = self._connection.read(AugmentationOut, "/augmentations", "POST", **sent)
         return Job(self._connection, reply.job)
 
+    def try_augmentation(
+        self,
+        dataset: str,
+        per_class: int,
+        *,
+        model: str | None = None,
+        recipe: str | Json | None = None,
+        budget: Json | None = None,
+        overrides: Json | None = None,
+        seed: int | None = None,
+        seeds: int | None = None,
+        classifier_steps: int | None = None,
+    ) -> PlanOut:
+        """Return the plan of the job that `augment` would create, or the reasons of its refusal; create nothing.
+
+        `notes` names the classes of an upload that have few real pictures.
+
+        >>> plan = forger.try_augmentation("digits", 200)
+        >>> print(plan.spec.held_out if not plan.refusals else plan.refusals)
+        """
+        body = _without_none(
+            dataset=dataset, per_class=per_class, model=model, recipe=recipe, budget=budget, overrides=overrides,
+            seed=seed, seeds=seeds, classifier_steps=classifier_steps, dry_run=True,
+        )  # fmt: skip
+        return self._connection.read(PlanOut, "/augmentations", "POST", json=body)
+
     def augmentation(self, id_: str) -> AugmentationOut:
         """Read an augmentation by its job's full id; its `report` is None until the job has succeeded."""
         return self._connection.read(AugmentationOut, f"/augmentations/{quote(id_, safe='')}")
+
+
+def _without_none(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

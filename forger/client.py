@@ -165,18 +165,22 @@ class Forger(PictureRequests, LatentSpace, Augmentations):
         model: str | None = None,
         seed: int | None = None,
         temperature: float | None = None,
+        truncation: float | None = None,
         format: Literal["zip", "npz"] | None = None,
         shard: int | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Start a job that draws very many pictures: `n`, or a number for each class, by the class's name or number.
 
-        The job writes files of `shard` pictures, which Job.save_all fetches.
+        `temperature` and `truncation` are those of `sample`. The job writes files of `shard` pictures, which
+        Job.save_all fetches.
 
         >>> forger.generate({"7": 5000, "8": 5000}, model="cdcgan-digits").wait().save_all("fakes")
         """
         how_many = {"n": n} if isinstance(n, int) else {"classes": dict(n)}
-        fields = _without_none(model=model, seed=seed, temperature=temperature, format=format, shard=shard)
+        fields = _without_none(
+            model=model, seed=seed, temperature=temperature, truncation=truncation, format=format, shard=shard
+        )
         return self._posted({"kind": "generate", **how_many, **fields}, idempotency_key)
 
     def translate_dataset(

@@ -19,7 +19,7 @@ def allows(shared: Shared, scope: Scope) -> bool:
         requested = _parameters(scope).get("job", []) if path == "/events" else _compared(scope)
         return bool(requested) and shared.jobs.issuperset(requested)
     _, first, *rest = path.split("/")
-    if first == "jobs":
+    if first in ("jobs", "augmentations"):
         return bool(rest) and rest[0] in shared.jobs
     return shared.link.kind == "experiment" and first == "experiments" and rest[:1] == [shared.link.target]
 

@@ -39,3 +39,4 @@ class AugmentationIn(RequestBody):
     classifier_steps: int = Field(
         500, ge=MIN_CLASSIFIER_STEPS, le=MAX_CLASSIFIER_STEPS, description="Training steps of each classifier."
     )
+    dry_run: bool = Field(False, description="Reply with what would be done, and create nothing.")

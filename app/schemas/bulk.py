@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.core.limits import MAX_SHARD_PICTURES
 from app.schemas.base import RequestBody, Seed
-from app.schemas.samples import Reference, Temperature
+from app.schemas.samples import Reference, Temperature, Truncation
 from forger.schemas.specs import Direction, ShardFormat
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
@@ -33,6 +33,7 @@ class GenerateIn(RequestBody):
     )
     seed: Seed = Field(0, description="Seed of the random draws.")
     temperature: Temperature = 1.0
+    truncation: Truncation | None = Field(None, exclude_if=lambda truncation: truncation is None)
     format: Format = "zip"
     shard: Shard = 10_000
     dry_run: bool = Field(False, description="Reply with what would be drawn, and create nothing.")

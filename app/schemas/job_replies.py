@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from app.core.errors import FieldError, ForgerError
 from app.core.settings import link
+from app.services.job_spec import JobSpec
 from app.services.jobs.measurements import MeasuredFigure
 from app.services.views import ArtifactView, JobView
 from forger.schemas.base import Health, Json
@@ -13,8 +15,10 @@ from forger.schemas.jobs import (
     EstimateOut,
     JobOut,
     Parameters,
+    PlanOut,
     Progress,
     Reason,
+    Refusal,
     Result,
 )
 from models.spec.estimates.resources import Estimate
@@ -71,6 +75,37 @@ def estimate_out(estimate: Estimate, takes_s: float | None) -> EstimateOut:
         disk_bytes=estimate.disk_bytes,
         minutes=None if takes_s is None else round(takes_s / 60, 2),
     )
+
+
+def plan_out(
+    spec: JobSpec, notes: list[str], estimate: Estimate | None = None, takes_s: float | None = None
+) -> PlanOut:
+    """Describe a planned job; `estimate` and `takes_s` are of its training, if it has one."""
+    return PlanOut(
+        kind=spec.kind,
+        spec=spec,
+        recipe=recipe_json(spec.recipe),
+        family=spec.family,
+        dataset=spec.dataset_name,
+        model=spec.model_name,
+        estimate=None if estimate is None else estimate_out(estimate, takes_s),
+        notes=notes,
+        refusals=[],
+    )
+
+
+def refused_plan(kind: str, error: ForgerError) -> PlanOut:
+    """Say why a job of the kind cannot be planned."""
+    return PlanOut(
+        kind=kind, spec=None, recipe=None, family=None, dataset=None, model=None, estimate=None, notes=[],
+        refusals=refusals_out(error),
+    )  # fmt: skip
+
+
+def refusals_out(error: ForgerError) -> list[Refusal]:
+    """List the reasons of an error, each with a pointer into the request; the empty pointer is the whole of it."""
+    fields = error.errors or (FieldError("", error.detail),)
+    return [Refusal(pointer=field.pointer, message=field.message) for field in fields]
 
 
 def artifact_out(job_id: str, artifact: ArtifactView) -> ArtifactOut:

@@ -76,8 +76,8 @@ export function ranking(figure, name) {
       h("td", { class: "number" }, cell.interval ? range(cell.interval) : "–"), h("td", { class: "number" }, cell.n))))));
 }
 
-/** @param {Cell} cell @param {(value: number) => number} share of the scale in per cent */
-function whisker({ mean, interval }, share) {
+/** @param {Pick<Cell, "mean" | "interval">} cell @param {(value: number) => number} share of the scale in per cent */
+export function whisker({ mean, interval }, share) {
   const [low, high] = interval ?? [mean, mean];
   const [left, right] = [share(/** @type {number} */ (low)), share(/** @type {number} */ (high))];
   return h("div", { class: "whisker", "aria-hidden": "true" },

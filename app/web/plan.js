@@ -9,10 +9,10 @@ import { reveal } from "./recipe_form.js";
 /** @typedef {import("./recipe.js").Json} Json */
 /** @typedef {{recipe: Json | null, model: string | null, estimate: Json | null, notes: string[], refusals: import("./recipe_form.js").Refusal[]}} Plan */
 
-/** Ask what a training would be. Errors of the API become refusals. @param {Json} body @param {AbortSignal} [signal] @returns {Promise<Plan>} */
-export async function dryRun(body, signal) {
+/** Ask what a training or another job would be. Errors of the API become refusals. @param {Json} body @param {AbortSignal} [signal] @param {string} [path] @returns {Promise<Plan>} */
+export async function dryRun(body, signal, path = "/jobs") {
   try {
-    return await (await send("POST", "/jobs", { body: { ...body, dry_run: true }, signal })).json();
+    return await (await send("POST", path, { body: { ...body, dry_run: true }, signal })).json();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return { recipe: null, model: null, estimate: null, notes: [], refusals: refusalsOf(error) };
@@ -38,8 +38,8 @@ export function facts({ estimate, notes, recipe }) {
   return [h("dl", {}, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])), ...notes.map((note) => h("p", { class: "hint" }, note))];
 }
 
-/** Refusals as a list; each leads to its field. @param {{message: string, focus: HTMLElement | null}[]} listed */
-export const refusalList = (listed) => h("div", { class: "notice bad" }, h("p", {}, h("b", {}, "It cannot be trained like this:")),
+/** Refusals as a list; each leads to its field. @param {{message: string, focus: HTMLElement | null}[]} listed @param {string} [title] */
+export const refusalList = (listed, title = "It cannot be trained like this:") => h("div", { class: "notice bad" }, h("p", {}, h("b", {}, title)),
   h("ul", {}, listed.map(({ message, focus }) => h("li", {}, focus ? h("button", { type: "button", class: "plain", onclick: () => reveal(focus) }, message) : message))));
 
 /** What differs from another recipe. @param {string} title @param {import("./recipe.js").Difference[]} found */

@@ -1,7 +1,7 @@
 """Run `forger augment`: labelled pictures for a dataset, and whether they help a classifier."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -11,6 +11,7 @@ from forger.cli.refusals import Refusal
 
 if TYPE_CHECKING:
     from forger.schemas.augmentations import AugmentationReport, Spread
+    from forger.schemas.jobs import PlanOut
 
 ARM_NAMES = {
     "real": "real pictures",
@@ -20,6 +21,17 @@ ARM_NAMES = {
 }
 """names of what a classifier was trained with"""
 MIN_SEEDS, MAX_SEEDS = 3, 10
+
+
+class AugmentArguments(TypedDict):
+    """The keyword arguments of Forger.augment."""
+
+    model: str | None
+    recipe: str | None
+    budget: dict[str, Any] | None
+    seed: int | None
+    seeds: int | None
+    classifier_steps: int | None
 
 
 def augment(
@@ -40,6 +52,9 @@ def augment(
         Path | None,
         typer.Option("-o", "--output", help="Wait, then save the labelled pictures here.", show_default=False),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print the plan of the job, or its refusals.")
+    ] = False,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Wait for the report.")] = False,
     as_json: common.AsJson = False,
 ) -> None:
@@ -48,10 +63,14 @@ def augment(
         raise Refusal("Say how many pictures of each class: --per-class 200.")
     forger = common.client(ctx)
     budget = None if steps is None else {"steps": steps}
-    job = forger.augment(
-        dataset, per_class, model=model, recipe=recipe, budget=budget, seed=seed, seeds=seeds,
-        classifier_steps=classifier_steps,
-    )  # fmt: skip
+    how: AugmentArguments = {
+        "model": model, "recipe": recipe, "budget": budget, "seed": seed, "seeds": seeds,
+        "classifier_steps": classifier_steps,
+    }  # fmt: skip
+    if dry_run:
+        _print_plan(forger.try_augmentation(dataset, per_class, **how), as_json=as_json)
+        return
+    job = forger.augment(dataset, per_class, **how)
     if following or output is not None:
         follow.wait(job) if as_json else follow.watch(job)
     saved = [] if output is None else job.save_all(output, "shard")
@@ -66,6 +85,31 @@ def augment(
     print_report(reply.report)
     if output is not None:
         typer.echo(f"{output}: {', '.join(path.name for path in saved) or 'no pictures'}")
+
+
+def _print_plan(plan: "PlanOut", *, as_json: bool) -> None:
+    """Print what the job would do; exit code 1 if it is refused."""
+    if as_json:
+        printing.print_json(plan)
+    elif plan.refusals:
+        for refused in plan.refusals:
+            typer.echo(f"{refused.pointer or 'augmentation'}: {refused.message}")
+    else:
+        spec, estimate = plan.spec, plan.estimate
+        assert spec is not None
+        assert spec.kind == "augment"
+        model = plan.model if spec.weights is None else spec.weights.model
+        typer.echo(f"It can be augmented: {plan.dataset}, {spec.per_class} pictures of each class, by {model}.")
+        if spec.weights is None:
+            typer.echo(f"The job trains this model first, a {plan.family or 'generator of the recipe'}.")
+        if estimate is not None and estimate.minutes is not None:
+            typer.echo(f"The training takes {printing.duration_words(60 * estimate.minutes)} on this service.")
+        held_out = "every fifth picture of each class" if spec.held_out == "fifth" else "the test split"
+        typer.echo(f"Then it compares {len(ARM_NAMES) * spec.seeds} classifiers on {held_out}.")
+        for note in plan.notes:
+            typer.echo(note)
+    if plan.refusals:
+        raise typer.Exit(1)
 
 
 def print_report(report: "AugmentationReport") -> None:

@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 
 from forger.cli import common, complete
-from forger.cli.pictures import FORMATS, PNG_ONLY, Format, Model, Out, save_bytes, save_picture, value_by_ending
+from forger.cli.pictures import (
+    FORMATS,
+    PNG_ONLY,
+    Format,
+    Model,
+    Out,
+    Temperature,
+    Truncation,
+    save_bytes,
+    save_picture,
+    value_by_ending,
+)
 from forger.cli.refusals import Refusal
 
 group = typer.Typer(help="Draw, show and add latents, the vectors that generators turn into pictures.")
@@ -27,8 +38,6 @@ ClassOption = Annotated[
 ]
 NamedModel = Annotated[str, typer.Option(help="name or name@version.", autocompletion=complete.models)]
 Scale = Annotated[int | None, typer.Option(help="Enlarge by whole pixels, 1 to 16.")]
-Temperature = Annotated[float | None, typer.Option(help="0 to 1; lower is more typical, less varied.")]
-Truncation = Annotated[float | None, typer.Option(help="Draw numbers of latents beyond this again.")]
 
 
 def interpolate(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from forger.cli import common, complete, follow, printing
-from forger.cli.pictures import Model
+from forger.cli.pictures import Model, Temperature, Truncation
 from forger.cli.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def generate(
     ] = None,
     model: Model = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the noise; default 0.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="0 to 1; lower is more typical, less varied.")] = None,
+    temperature: Temperature = None,
+    truncation: Truncation = None,
     format_: Format = None,
     shard: Shard = None,
     output: Folder = None,
@@ -84,7 +85,9 @@ def generate(
         raise Refusal("Say how many: -n 60000, or a number for each class: --class 7=5000 --class 8=100.")
     count = n if n is not None else _class_counts(classes or [])
     forger = common.client(ctx)
-    job = forger.generate(count, model=model, seed=seed, temperature=temperature, format=format_, shard=shard)
+    job = forger.generate(
+        count, model=model, seed=seed, temperature=temperature, truncation=truncation, format=format_, shard=shard
+    )
     _finish(job, output, following, as_json)
 
 

@@ -40,6 +40,8 @@ Model = Annotated[
     str | None,
     typer.Option(help="name or name@version; default: the newest suitable model.", autocompletion=complete.models),
 ]
+Temperature = Annotated[float | None, typer.Option(help="0 to 1; lower is more typical, less varied.")]
+Truncation = Annotated[float | None, typer.Option(help="Draw numbers of latents beyond this again.")]
 
 
 def sample(
@@ -52,8 +54,8 @@ def sample(
     model: Model = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Equal seeds draw equal samples.")] = None,
     scale: Annotated[int | None, typer.Option(help="Enlarge by whole pixels, 1 to 16.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="0 to 1; lower is more typical, less varied.")] = None,
-    truncation: Annotated[float | None, typer.Option(help="Draw numbers of latents beyond this again.")] = None,
+    temperature: Temperature = None,
+    truncation: Truncation = None,
     format_: Annotated[Format | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
 ) -> None:
     """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`; or points, or strings into a .txt."""

@@ -56,6 +56,11 @@ class GenerateSpec(Spec):
     )
     seed: int
     temperature: float
+    truncation: float | None = Field(
+        None,
+        exclude_if=lambda truncation: truncation is None,
+        description="Threshold beyond which numbers of the latent are drawn again.",
+    )
     format: ShardFormat
     shard: int = Field(description="Pictures in one shard.")
 

@@ -9,17 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services.jobs import confidence
+from app.services.jobs import confidence, rare_classes
 from forger.schemas.augmentations import AugmentationReport, AugmentedClass, AugmentedGenerator, Gain, Spread
-from models.spec.wording import listed
 from worker.augmentation.selection import DESCRIPTION, Selection
 
-FEW_PICTURES = 50
-"""real pictures of a class below which augmentation has widened bias (arXiv 2603.16134)"""
 DIGITS = 6
 """decimals of the report's shares"""
-MAX_NAMED = 10
-"""classes that one warning names"""
 INTERVAL = (
     "95 %, by Student's t: of the classifiers' seeds and of the choice of the held-out pictures together. One "
     "generator drew the pictures: another training of it may give others."
@@ -122,13 +117,10 @@ def warnings(
 ) -> list[str]:
     """Return sentences on classes with few real pictures, with too few kept ones, and with a lower recall."""
     result = []
-    if few := [one.name for one in classes if one.training < FEW_PICTURES]:
-        result.append(
-            f"Fewer than {FEW_PICTURES} real training pictures: {_named(few)}. Augmentation of such rare classes has "
-            "widened bias (arXiv 2603.16134): compare the recall of each class before and after."
-        )
+    if (rare := rare_classes.warning({one.name: one.training for one in classes})) is not None:
+        result.append(rare)
     if short := [f"{one.name} ({one.kept})" for one in classes if one.kept < per_class]:
-        result.append(f"Fewer than {per_class} pictures passed the filter: {_named(short)}.")
+        result.append(f"Fewer than {per_class} pictures passed the filter: {rare_classes.named(short)}.")
     if "both" in correct:
         fallen = [
             f"{one.name} ({_points(change.mean)} points)"
@@ -136,7 +128,7 @@ def warnings(
             if one.held_out and (change := _recall_gain(correct, labels == one.number)).high < 0
         ]
         if fallen:
-            result.append(f"Recall is lower with the generated pictures: {_named(fallen)}.")
+            result.append(f"Recall is lower with the generated pictures: {rare_classes.named(fallen)}.")
     return result
 
 
@@ -166,11 +158,6 @@ def _class(
         recall_before=recall.get("real"),
         recall_after=recall.get("both"),
     )
-
-
-def _named(names: Sequence[str]) -> str:
-    rest = len(names) - MAX_NAMED
-    return listed(names[:MAX_NAMED]) if rest <= 0 else f"{', '.join(names[:MAX_NAMED])} and {rest} more"
 
 
 def _points(share: float) -> str:

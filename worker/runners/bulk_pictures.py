@@ -56,7 +56,7 @@ class GeneratedExamples:
         spec = self._spec
         picks = islice(round_robin(class_counts(spec)), start, None)
         while turn := list(islice(picks, PICTURES_PER_TURN)):
-            arrays = self._loaded.sample([Item(*pick, spec.seed, spec.temperature) for pick in turn])
+            arrays = self._loaded.sample([Item(*pick, spec.seed, spec.temperature, spec.truncation) for pick in turn])
             for (label, index), array in zip(turn, arrays, strict=True):
                 yield ShardExample(array, label, index)
 

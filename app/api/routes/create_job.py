@@ -17,7 +17,7 @@ from app.core.errors import FieldError, ForgerError, Invalid
 from app.core.limits import MAX_SENT_PICTURES
 from app.core.settings import link
 from app.schemas.bulk import GenerateIn, TranslateIn
-from app.schemas.job_replies import estimate_out, job_out, recipe_json
+from app.schemas.job_replies import job_out, plan_out, refused_plan
 from app.schemas.jobs import EvaluateIn, ExtendIn, JobIn, TrainIn
 from app.services import idempotency
 from app.services.capacity import admission, durations, estimates
@@ -28,7 +28,7 @@ from app.services.inference.service import Inference
 from app.services.job_spec import JobPlan, JobSpec, Train
 from app.services.jobs import lifecycle
 from app.services.views import JobView
-from forger.schemas.jobs import JobOut, PlanOut, Refusal
+from forger.schemas.jobs import JobOut, PlanOut
 from forger.wire import MAX_KEY_CHARACTERS
 from models.spec.wording import DESCRIPTION_KEY
 
@@ -169,35 +169,14 @@ def _plan(job_in: AnyJobIn, inference: Inference, sent: SentPictures | None = No
 
 
 def _dry_run(job_in: AnyJobIn, inference: Inference) -> PlanOut:
-    empty = PlanOut(
-        kind=job_in.kind,
-        spec=None,
-        recipe=None,
-        family=None,
-        dataset=None,
-        model=None,
-        estimate=None,
-        notes=[],
-        refusals=[],
-    )
     try:
         spec = _plan(job_in, inference).spec
     except ForgerError as error:
-        fields = error.errors or (FieldError("", error.detail),)
-        refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
-        return empty.model_copy(update={"refusals": refusals})
-    fields_of_plan: dict[str, Any] = {
-        "spec": spec,
-        "recipe": recipe_json(spec.recipe),
-        "family": spec.family,
-        "dataset": spec.dataset_name,
-        "model": spec.model_name,
-    }
-    if isinstance(spec, Train):
-        estimate = estimates.estimate(spec.recipe, spec.devices)
-        fields_of_plan["estimate"] = estimate_out(estimate, durations.expected_s(spec.recipe, spec.family))
-        fields_of_plan["notes"] = train.notes(spec.recipe)
-    return empty.model_copy(update=fields_of_plan)
+        return refused_plan(job_in.kind, error)
+    if not isinstance(spec, Train):
+        return plan_out(spec, notes=[])
+    estimate, takes_s = estimates.estimate(spec.recipe, spec.devices), durations.expected_s(spec.recipe, spec.family)
+    return plan_out(spec, train.notes(spec.recipe), estimate, takes_s)
 
 
 @router.post("/{job_id}/extend", dependencies=[Depends(require_json)], responses=refusal_responses(409, 429, 507))

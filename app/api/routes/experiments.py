@@ -10,10 +10,11 @@ from app.api.replies import experiment_columns, formats
 from app.api.requests.json_bodies import JsonRoute
 from app.api.routes.create_job import IdempotencyKey
 from app.core import tables
-from app.core.errors import FieldError, ForgerError
+from app.core.errors import ForgerError
 from app.core.settings import link
 from app.schemas.experiment_replies import experiment_detail, experiment_out, experiment_plan, measured_jobs
 from app.schemas.experiments import ExperimentIn
+from app.schemas.job_replies import refusals_out
 from app.services import idempotency
 from app.services.experiments import lifecycle as experiments
 from app.services.experiments.lifecycle import ExperimentView, MemberPlan
@@ -27,7 +28,6 @@ from forger.schemas.experiments import (
     ExperimentPlanOut,
     MeasuredJobList,
 )
-from forger.schemas.jobs import Refusal
 
 router = APIRouter(prefix="/experiments", tags=["experiments"], route_class=JsonRoute)
 
@@ -74,9 +74,7 @@ def _dry_run(body: ExperimentIn) -> ExperimentPlanOut:
         planned = _plan(body)
         return experiment_plan(planned, experiments.takes_s(planned), experiments.notes(planned))
     except ForgerError as error:
-        fields = error.errors or (FieldError("", error.detail),)
-        refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
-        return ExperimentPlanOut(count=0, jobs=[], minutes=None, notes=[], refusals=refusals)
+        return ExperimentPlanOut(count=0, jobs=[], minutes=None, notes=[], refusals=refusals_out(error))
 
 
 @router.get("")

@@ -11,7 +11,7 @@ from app.services.creation import train
 from app.services.creation.bulk_limits import raise_if_refused, size_refusals
 from app.services.datasets import catalog
 from app.services.job_spec import Augment, JobPlan
-from app.services.jobs import lifecycle
+from app.services.jobs import lifecycle, rare_classes
 from app.services.models import registry, source_weights
 from app.services.views import VersionView
 from data.archive import ArchiveIndex
@@ -64,6 +64,23 @@ def plan(
         raise invalid_request("The augmentation was refused.", refusals, "augmentation_refused")
     spec = Augment(weights=None, recipe=resolved, family=family, model_name=training.spec.model_name, **settings)
     return JobPlan(spec, training.stored_bytes + _pictures_bytes(spec))
+
+
+def notes(spec: Augment) -> list[str]:
+    """Return sentences for the client to know beforehand: a warning of classes with few real training pictures.
+
+    The pictures of a built-in dataset are not counted; the report of the job does that.
+    """
+    assert isinstance(spec.recipe.data, Images)
+    files = catalog.files(spec.recipe.data.dataset)
+    if files is None:
+        return []
+    index = ArchiveIndex.from_bytes(files.index.read_bytes())
+    counts = Counter(index.labels(index.train))
+    held_out = {label: n // HELD_OUT_EVERY if spec.held_out == "fifth" else 0 for label, n in counts.items()}
+    names = catalog.class_names(spec.recipe, catalog.all_datasets())
+    warning = rare_classes.warning({name: counts[label] - held_out[label] for label, name in enumerate(names)})
+    return [] if warning is None else [warning]
 
 
 def _held_out(dataset: str) -> HeldOut:

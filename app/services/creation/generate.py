@@ -31,6 +31,7 @@ def plan(
     classes: Mapping[str, int] | None,
     seed: int,
     temperature: float,
+    truncation: float | None = None,
     format: ShardFormat,
     shard: int,
 ) -> JobPlan[Generate]:
@@ -55,6 +56,7 @@ def plan(
         classes=numbers,
         seed=seed,
         temperature=temperature,
+        truncation=truncation,
         format=format,
         shard=shard,
     )

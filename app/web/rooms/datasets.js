@@ -1,6 +1,7 @@
 // Datasets: those that are built in and those that people upload, with what the service found in them.
 
 import { address, get, Problem, remove, upload } from "../api.js";
+import { augmentPart, canAugment } from "../augmentation_form.js";
 import { bar, confirmed, empty, fill, h, setText, toast } from "../dom.js";
 import { count, size } from "../format.js";
 import { go, keep } from "../main.js";
@@ -76,7 +77,8 @@ function uploadForm(done) {
 }
 
 /** @param {HTMLElement} main @param {string} name @param {{query: URLSearchParams, signal: AbortSignal}} place */
-async function showDataset(main, name, { query, signal }) {
+async function showDataset(main, name, place) {
+  const { query, signal } = place;
   const path = `/datasets/${encodeURIComponent(name)}`;
   const dataset = await get(path, {}, signal);
   const settings = { class: query.get("class"), seed: query.get("seed") ?? "1", domain: query.get("domain") };
@@ -88,12 +90,13 @@ async function showDataset(main, name, { query, signal }) {
     h("div", { class: "spread" }, h("h1", {}, dataset.name), h("div", { class: "row" },
       h("a", { class: "button", href: `new?dataset=${encodeURIComponent(dataset.name)}` }, "Train on it"),
       dataset.uploaded && h("button", { class: "danger", onclick: erase }, "Delete"))),
-    h("p", {}, dataset.title), h("p", { class: "muted" }, summary(dataset)), dataset.source && h("p", { class: "muted small" }, dataset.source),
+    h("p", {}, dataset.title), h("p", { class: "muted" }, summary(dataset)), dataset.source && h("p", { class: "muted small long" }, dataset.source),
     h("section", { class: "card" },
       h("div", { class: "spread" }, h("h2", {}, "As training sees it"), h("div", { class: "row" },
         domains,
         h("button", { onclick: () => change({ seed: String(Number(settings.seed) + 1) }) }, "Other examples"))),
       classes, pictures),
+    canAugment(dataset) && augmentPart(dataset, place),
     dataset.report && report(dataset, path));
 
   /** @param {Partial<typeof settings>} values */

@@ -1,6 +1,7 @@
 // One job: what it learns, how well, what went wrong, and what it left. One step cursor drives all of it.
 
 import { get, post, send } from "../api.js";
+import { augmentationPart } from "../augmentation.js";
 import { Chart, label } from "../chart.js";
 import { chartControls, readView } from "../chart_view.js";
 import { Curves } from "../curves.js";
@@ -33,7 +34,8 @@ export async function room(main, { parts: [id], query, signal }) {
   /** @type {any[]} */
   const events = [];
   let job = await get(path, {}, signal);
-  document.title = `${job.family ?? job.kind} on ${job.dataset} · Forger`;
+  const title = job.kind === "augment" ? `Augmentation of ${job.dataset}` : `${job.family ?? job.kind} on ${job.dataset}`;
+  document.title = `${title} · Forger`;
 
   const head = h("section", { class: "stack" });
   const trouble = h("div", { class: "stack", role: "status" });
@@ -46,10 +48,11 @@ export async function room(main, { parts: [id], query, signal }) {
   const points = h("span", { class: "muted small", data: { points: "0" } });
   const cursor = stepCursor(view, readAt, play);
   const setStep = cursor.set;
-  const isTraining = job.kind === "train";
+  const augmentation = job.kind === "augment" ? augmentationPart(job.id, linked, signal) : null;
+  const isTraining = job.kind === "train" || (augmentation !== null && job.spec.weights === null);
   const isTranslator = ["unpaired", "paired"].includes(job.recipe.game?.kind);
 
-  fill(main, head, trouble,
+  fill(main, head, trouble, augmentation?.element,
     isTraining && h("section", { class: "card" }, h("h2", {}, isTranslator ? "The same pictures, step by step" : "The same noise, step by step"), pictures.element),
     isTraining && probes.element,
     isTraining && h("section", { class: "stack" },
@@ -67,7 +70,7 @@ export async function room(main, { parts: [id], query, signal }) {
   function copies() {
     const body = { recipe: job.recipe, model: job.model };
     return [copyButton(() => JSON.stringify(job.recipe, null, 2), "JSON"),
-      ...isTraining ? [copyButton(() => curl(body), "curl"), copyButton(() => commandLine(body), "CLI"), copyButton(() => python(body), "Python")] : []];
+      ...job.kind === "train" ? [copyButton(() => curl(body), "curl"), copyButton(() => commandLine(body), "CLI"), copyButton(() => python(body), "Python")] : []];
   }
 
   /** Show all at a step; null: at the newest one. @param {number | null} step */
@@ -109,7 +112,7 @@ export async function room(main, { parts: [id], query, signal }) {
   function drawHead() {
     const { step, total, eta_s: eta } = job.progress;
     refill(titleRow, [job.state, job.health?.state], () => [
-      h("div", { class: "row" }, h("h1", {}, `${job.family ?? job.kind} on ${job.dataset}`), stateWord(job.state), job.health && stateWord(job.health.state)),
+      h("div", { class: "row" }, h("h1", {}, title), stateWord(job.state), job.health && stateWord(job.health.state)),
       h("div", { class: "row writes" }, shareButton("job", () => job.id), actions(job, (now) => {
         if (now === null) return go("jobs");
         job = now;
@@ -130,7 +133,8 @@ export async function room(main, { parts: [id], query, signal }) {
       version && h("p", {}, "Published as ", shared ? version : h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
         h("span", { class: "writes" }, isTranslator ? h("a", { href: `translate?model=${encodeURIComponent(version)}` }, "Translate with it") : h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it"))),
       experiment && h("p", { class: "muted" }, h("a", { href: `experiments/${experiment}` }, "Part of an experiment"), `: case ${job.case?.name ?? "of no name"}, seed ${job.recipe.seed}.`)]);
-    cursor.setRange(step, total ?? step);
+    const learned = augmentation ? job.recipe.budget.steps : total ?? step;
+    cursor.setRange(Math.min(step, learned), learned);
   }
 
   function drawTrouble() {
@@ -193,6 +197,7 @@ export async function room(main, { parts: [id], query, signal }) {
   function drawAll() {
     drawHead();
     drawTrouble();
+    augmentation?.show(job);
     if (isTraining) drawCharts();
     if (view.step === null) readAt(null);
   }
@@ -202,12 +207,12 @@ export async function room(main, { parts: [id], query, signal }) {
     const text = sentence(event);
     if (!text) return;
     log.prepend(h("li", {}, h("time", { class: "muted number", dateTime: event.at }, new Date(event.at).toLocaleTimeString()),
-      event.data.step === undefined ? h("span", {}, text) : h("button", { type: "button", class: "plain", onclick: () => setStep(event.data.step) }, text)));
+      event.data.step === undefined || event.type === "augmentation" ? h("span", {}, text) : h("button", { type: "button", class: "plain", onclick: () => setStep(event.data.step) }, text)));
   }
 
   async function readFiles() {
     const [artifacts, checkpoints] = await Promise.all([get(`${path}/artifacts`, {}, signal), get(`${path}/checkpoints`, {}, signal)]);
-    const left = artifacts.data.filter((/** @type {any} */ file) => !["sample", "probe"].includes(file.kind));
+    const left = artifacts.data.filter((/** @type {any} */ file) => !["sample", "probe", "part"].includes(file.kind));
     fill(files,
       h("section", { class: "card" }, h("h2", {}, "Checkpoints"), checkpoints.data.length ? checkpointTable(checkpoints.data) : h("p", { class: "muted" }, "None yet.")),
       h("section", { class: "card" }, h("h2", {}, "Files"), left.length

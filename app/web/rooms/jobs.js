@@ -15,7 +15,7 @@ const PAUSE_MS = 300;
 const ACTIVE = ["queued", "running", "pausing", "cancelling"];
 const FILTERS = /** @type {const} */ ({
   state: ["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"],
-  kind: ["train", "evaluate", "generate", "translate"],
+  kind: ["train", "evaluate", "generate", "translate", "augment"],
 });
 
 /** @type {import("../main.js").Room} */

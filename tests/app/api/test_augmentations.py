@@ -156,3 +156,55 @@ def test_idempotency_key_creates_one_augmentation(client: TestClient) -> None:
     assert first.json()["job"]["id"] == second.json()["job"]["id"]
     assert second.headers["idempotency-replayed"] == "true"
     assert send(client, key, seed=9).json()["code"] == "idempotency_mismatch"
+
+
+def test_dry_run_replies_with_the_plan_and_creates_no_job(client: TestClient, publish: Publish) -> None:
+    before = count_rows("jobs")
+    reply = send(client, dry_run=True, seed=7)
+    assert reply.status_code == 200, reply.text
+    plan = reply.json()
+    assert (plan["kind"], plan["dataset"], plan["model"], plan["family"]) == (
+        "augment", "digits", "cdcgan-digits", "cdcgan",
+    )  # fmt: skip
+    assert (plan["spec"]["weights"], plan["spec"]["held_out"], plan["spec"]["seed"]) == (None, "fifth", 7)
+    assert plan["recipe"]["seed"] == 7
+    assert plan["estimate"]["minutes"] > 0
+    assert (plan["notes"], plan["refusals"]) == ([], [])
+    assert count_rows("jobs") == before
+
+
+def test_dry_run_with_a_model_estimates_no_training_and_warns_of_classes_of_few_pictures(
+    client: TestClient, publish: Publish
+) -> None:
+    model = publish(dataset=split_pets(client))
+    plan = send(client, dataset="pets", dry_run=True).json()
+    assert (plan["spec"]["weights"]["model"], plan["estimate"]) == (model, None)
+    (note,) = plan["notes"]
+    assert note.startswith("Fewer than 50 real training pictures: cat and dog.")
+
+
+def test_dry_run_counts_training_pictures_without_those_held_out(client: TestClient) -> None:
+    """50 pictures are few once every fifth is held out, 63 are not: 51 of them remain."""
+    members = classes("many", each=63) | classes("few", each=50)
+    plan = send(client, dataset=upload(client, "uneven", members), dry_run=True).json()
+    assert plan["spec"]["held_out"] == "fifth"
+    assert plan["notes"][0].startswith("Fewer than 50 real training pictures: few.")
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({"dataset": "ring8"}, ["/dataset"]),
+        ({"dataset": "nothing"}, ["/dataset"]),
+        ({"model": "none@2"}, ["/model"]),
+        ({"recipe": "dcgan", "budget": {"minutes": 2}}, ["/budget/minutes", "/recipe"]),
+    ],
+)
+def test_dry_run_of_what_is_refused_replies_with_the_refusals(
+    client: TestClient, body: dict[str, Any], refused: list[str]
+) -> None:
+    reply = send(client, dry_run=True, **body)
+    assert reply.status_code == 200, reply.text
+    plan = reply.json()
+    assert sorted(refusal["pointer"] for refusal in plan["refusals"]) == refused
+    assert (plan["kind"], plan["spec"]) == ("augment", None)

@@ -45,6 +45,10 @@ def test_created_generation_replies_with_its_whole_spec(client: TestClient) -> N
     assert job["id"] in [one["id"] for one in listed]
 
 
+def test_truncation_of_a_generation_is_part_of_its_spec(client: TestClient) -> None:
+    assert send(client, GENERATE, truncation=0.5).json()["spec"]["truncation"] == 0.5
+
+
 def test_created_translation_replies_with_its_whole_spec(client: TestClient) -> None:
     job = send(client, TRANSLATE).json()
     settings = {"dataset": "digits", "direction": "a2b", "format": "zip", "shard": 10_000, "files": None, "input": None}
@@ -70,6 +74,9 @@ def test_created_translation_replies_with_its_whole_spec(client: TestClient) -> 
         ({**GENERATE, "model": "pix2pix-digits"}, ["/model"]),
         ({**GENERATE, "model": "../x"}, ["/model"]),
         ({**GENERATE, "temperature": 0}, ["/temperature"]),
+        ({**GENERATE, "truncation": 0.01}, ["/truncation"]),
+        ({**GENERATE, "truncation": 11}, ["/truncation"]),
+        ({**GENERATE, "truncation": "1"}, ["/truncation"]),
         ({**GENERATE, "format": "tar"}, ["/format"]),
         ({**GENERATE, "shard": 0}, ["/shard"]),
         ({**GENERATE, "shard": 100_001}, ["/shard"]),

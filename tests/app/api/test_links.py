@@ -86,6 +86,15 @@ def test_link_of_a_job_reads_that_job_and_nothing_else(client: TestClient, creat
         assert code(client.get(path)) == (403, "not_shared"), path
 
 
+def test_link_of_an_augmentation_reads_its_report_and_no_other(client: TestClient, create: Create) -> None:
+    body = {"dataset": "digits", "per_class": 2}
+    shared, other = (client.post("/augmentations", json=body, headers=WITH_KEY).json()["job"]["id"] for _ in range(2))
+    open_link(client, create({"kind": "job", "target": shared}))
+    assert client.get(f"/augmentations/{shared}").status_code == 200
+    assert code(client.get(f"/augmentations/{other}")) == (403, "not_shared")
+    assert code(client.post("/augmentations", json=body)) == (403, "not_shared")
+
+
 def test_link_changes_nothing(client: TestClient, create: Create) -> None:
     job = job_of(client)
     open_link(client, create({"kind": "job", "target": job}))

@@ -42,6 +42,14 @@ def test_generate_waits_and_saves_the_shards(run: Run, tmp_path: Path) -> None:
     assert np.array_equal(images[7::10], np.load(tmp_path / "sevens.npy")[:2])
 
 
+def test_generate_draws_the_truncated_samples_of_sample(run: Run, tmp_path: Path) -> None:
+    drawn = ("--model", "cdcgan-digits", "--seed", "4", "--temperature", "0.9", "--truncation", "0.5")
+    output_of(run("generate", "--class", "7=3", *drawn, "--format", "npz", "-o", "typical"))
+    output_of(run("sample", "-c", "7", "-n", "3", *drawn, "-o", "sevens.npy"))
+    images = np.load(tmp_path / "typical" / "shard-0000.npz")["images"]
+    assert np.array_equal(images, np.load(tmp_path / "sevens.npy"))
+
+
 def test_generate_takes_counts_per_class_and_shards_are_saved_later(run: Run, tmp_path: Path) -> None:
     output = output_of(run("generate", "--class", "7=3", "--class", "1=2"))
     assert "it generates with cdcgan-digits@1, of step 2." in output

@@ -12,6 +12,7 @@ from app.services.jobs import lifecycle, shards
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
 from forger.wire import TERMINAL, JobState
+from tests.support.bulk_jobs import run_and_unpack
 from tests.support.databases import sqlite_only
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.jobs import make_job
@@ -97,3 +98,19 @@ def test_generation_with_damaged_weights_fails_with_a_sentence(broker: Process) 
     assert done.status_reason is not None
     assert done.status_reason.code == "weights_damaged"
     assert "Create the job again" in done.status_reason.message
+
+
+@sqlite_only
+def test_truncated_generations_are_equal_and_differ_from_one_that_is_not(database: Path) -> None:
+    publish_vivid()
+    first, second, plain = (
+        run_and_unpack(make_generation(n=10, format="zip", truncation=truncation).id) for truncation in (0.5, 0.5, None)
+    )
+    assert first == second
+    assert first.keys() == plain.keys()
+    assert all(first[name] != plain[name] for name in plain if name.endswith(".png"))
+
+
+def test_spec_of_a_generation_without_truncation_is_stored_as_before(database: Path) -> None:
+    publish_vivid()
+    assert "truncation" not in make_generation().spec.to_json()
