@@ -114,7 +114,11 @@ def test_same_request_has_the_same_bytes_also_after_the_files_were_deleted(clien
     first, _ = export(client, model, "onnx")
     assert export(client, model, "onnx")[0].content == first.content
     sha256 = registry.find(model).export_sha256
-    portable.delete_stale([sha256], 0)
+    os.utime(get_settings().exported / f"{sha256}-onnx", (0, 0))
+    assert export(client, model, "onnx")[0].content == first.content
+    portable.delete_stale(lambda sha256s: sha256s, 0)
+    assert (get_settings().exported / f"{sha256}-onnx").is_dir(), "the request counts as use"
+    portable.delete_stale(lambda _: set(), 0)
     assert not list(get_settings().exported.glob(f"{sha256}-onnx"))
     assert export(client, model, "onnx")[0].content == first.content
 
