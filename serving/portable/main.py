@@ -19,6 +19,7 @@ from data.images import encode, sheet
 from data.readers import builtin
 from data.readers.base import DatasetMissing
 from models.export import load_export
+from models.spec.data import DataSpec, Paired, Unpaired
 from models.spec.datasets import DATASETS
 from models.spec.portable import PortableFormat, file_names
 from models.spec.recipe import Recipe
@@ -28,6 +29,8 @@ from serving.portable.programs import load_programs
 from serving.thread_priority import use_batch_scheduling
 
 REPORT_FILE, DRAWN_FILE = "report.json", "drawn.png"
+MAX_RENDERED_SIDE = 128
+"""largest side in pixels of day2night's scenes that are rendered for a digest, in some six seconds"""
 DRAWN = 16
 """number of pictures on the drawn sheet: numbers 0 to 15 of seed 0"""
 FACTS_FORMAT = 1
@@ -78,20 +81,24 @@ def _drawn(export: Path) -> bytes:
 def _data_sha256(recipe: Recipe, data: Path | None) -> str | None:
     """Return the sha256 of a built-in dataset's numbers, as a training reads them; None for another or a missing one.
 
-    The numbers of the training split: pictures, labels, points, strings, in this order. None also for day2night, whose
-    thousands of scenes take half a minute to render.
+    The numbers of the training split: pictures, labels, points, strings, domains a and b, in this order. None also for
+    scenes with sides above MAX_RENDERED_SIDE, which take long to render.
     """
-    if recipe.data.dataset not in DATASETS or recipe.data.kind in ("unpaired", "paired"):
+    if recipe.data.dataset not in DATASETS or _renders_long(recipe.data):
         return None
     try:
         read = builtin.load(recipe.data, data)
     except DatasetMissing:
         return None
     digest = hashlib.sha256()
-    for tensor in (read.images, read.labels, read.points, read.sequences):
+    for tensor in (read.images, read.labels, read.points, read.sequences, read.a, read.b):
         if tensor is not None:
             digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _renders_long(data: DataSpec) -> bool:
+    return isinstance(data, Unpaired | Paired) and data.prepared_side > MAX_RENDERED_SIDE
 
 
 if __name__ == "__main__":
