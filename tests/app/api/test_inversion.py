@@ -10,6 +10,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
+from app.services.inference import inversion
+from app.services.models import registry
 from tests.app.api.conftest import Publish
 from tests.support.databases import sqlite_only
 from tests.support.pictures import pixels
@@ -173,10 +175,17 @@ def test_unusable_requests_are_refused(client: TestClient) -> None:
 
 
 def test_too_much_work_is_refused(client: TestClient, publish: Publish) -> None:
-    publish("dcgan", "digits", name="large", data={"side": 32})
-    body = assert_problem(sent(client, saved(noise(20, 20)), model="large", steps=489, restarts=32), 422)
+    publish("dcgan", "digits", name="large", data={"side": 256}, generator={"width": 4})
+    body = assert_problem(sent(client, saved(noise(20, 20)), model="large"), 422)
     assert (body["code"], body["errors"][0]["pointer"]) == ("too_much_work", "/steps")
-    assert "generate 16023552 pixels, more than 16000000 (max_search_pixels)" in body["detail"]
+    assert "generate 104857600 pixels, more than 40000000 (max_search_pixels)" in body["detail"]
+    assert "write fewer `steps` or `restarts`" in body["detail"]
+
+
+def test_default_search_is_allowed_at_128_px_also_in_ten_classes(publish: Publish) -> None:
+    version = registry.find(publish("cdcgan", "digits", data={"side": 128}, generator={"width": 4}))
+    plan = inversion.Plan(seed=0, steps=200, restarts=8, feature_weight=None)
+    inversion.require_work(version, plan, range(10), get_settings().max_search_pixels)
 
 
 def test_checkpoint_that_is_damaged_is_refused(client: TestClient) -> None:
