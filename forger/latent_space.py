@@ -65,7 +65,7 @@ class LatentSpace:
         >>> middle = [(a + b) / 2 for a, b in zip(one, other)]
         >>> forger.decode([one, middle, other], model="gan-ring8").save("between.png")
         """
-        optional = {"class": None if class_ is None else str(class_), "scale": scale, "format": format}
+        optional = {"class": _text(class_), "scale": scale, "format": format}
         weights = None if class_weights is None else [list(row) for row in class_weights]
         chosen = {"classes": None if classes is None else list(classes), "class_weights": weights}
         body = {"model": model, "latents": [list(row) for row in latents], **chosen, **optional}
@@ -120,7 +120,7 @@ class LatentSpace:
         >>> terms = [{"samples": ["1:7"]}, {"samples": ["2:7"], "weight": -1}, {"samples": ["3:3"]}]
         >>> forger.add_latents(terms, model="cdcgan-digits").result.class_weights
         """
-        body = self._sum(terms, model, class_, normalise, temperature, truncation, scale)
+        body = _sum(terms, model, class_, normalise, temperature, truncation, scale)
         return self._connection.read(ArithmeticOut, "/latent/arithmetic", "POST", json=body)
 
     def latent_figure(
@@ -138,7 +138,7 @@ class LatentSpace:
 
         >>> forger.latent_figure([{"samples": [1, 2]}, {"samples": [3]}], model="cdcgan-digits").save("sum.png")
         """
-        body = self._sum(terms, model, class_, normalise, temperature, truncation, scale) | {"format": "png"}
+        body = _sum(terms, model, class_, normalise, temperature, truncation, scale) | {"format": "png"}
         return Picture.of(self._connection.request("POST", "/latent/arithmetic", json=body))
 
     def invert(
@@ -228,23 +228,19 @@ class LatentSpace:
         body = _edit(moves, model, samples, latents, class_, scale) | {"format": "png"}
         return Picture.of(self._connection.request("POST", "/edit", json=body))
 
-    @staticmethod
-    def _sum(
-        terms: Sequence[Mapping[str, Any]],
-        model: str,
-        class_: int | str | None,
-        normalise: bool | None,
-        temperature: float | None,
-        truncation: float | None,
-        scale: int | None,
-    ) -> dict[str, Any]:
-        texts = [
-            {**term, "samples": [str(sample) for sample in term["samples"]]} if "samples" in term else dict(term)
-            for term in terms
-        ]
-        how = {"temperature": temperature, "truncation": truncation, "scale": scale, "normalise": normalise}
-        wanted = None if class_ is None else str(class_)
-        return _without_none({"model": model, "terms": texts, "class": wanted, **how})
+
+def _sum(
+    terms: Sequence[Mapping[str, Any]],
+    model: str,
+    class_: int | str | None,
+    normalise: bool | None,
+    temperature: float | None,
+    truncation: float | None,
+    scale: int | None,
+) -> dict[str, Any]:
+    texts = [{**term, "samples": _texts(term["samples"])} if "samples" in term else dict(term) for term in terms]
+    how = {"temperature": temperature, "truncation": truncation, "scale": scale, "normalise": normalise}
+    return _without_none({"model": model, "terms": texts, "class": _text(class_), **how})
 
 
 def _edit(
@@ -255,9 +251,16 @@ def _edit(
     class_: int | str | None,
     scale: int | None,
 ) -> dict[str, Any]:
-    wanted = None if class_ is None else str(class_)
-    rows = {"samples": [str(sample) for sample in samples], "latents": [list(latent) for latent in latents]}
-    return _without_none({"model": model, "moves": list(moves), **rows, "class": wanted, "scale": scale})
+    rows = {"samples": _texts(samples), "latents": [list(latent) for latent in latents]}
+    return _without_none({"model": model, "moves": list(moves), **rows, "class": _text(class_), "scale": scale})
+
+
+def _texts(samples: Sequence[str | int]) -> list[str]:
+    return [str(sample) for sample in samples]
+
+
+def _text(class_: int | str | None) -> str | None:
+    return None if class_ is None else str(class_)
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

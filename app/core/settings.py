@@ -172,7 +172,7 @@ class Settings(BaseSettings):
         4000, ge=1, description="Pictures that may wait for the engine; further requests get 429."
     )
     max_search_pixels: int = Field(
-        16_000_000,
+        40_000_000,
         gt=0,
         description="Most pixels that one search for a latent generates: steps x attempts x pixels of a picture.",
     )

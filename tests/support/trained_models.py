@@ -1,6 +1,7 @@
 """Small models that really learn, in this process, published as the result of a job with its checkpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -13,6 +14,16 @@ from models.export import export_checkpoint
 from models.spec.resolve import resolve
 from tests.support.training import new_trainer
 from worker.training.trainer import Trainer
+
+NARROW: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}, "watch": None}
+"""overrides of small convolutional networks"""
+
+
+def publish_each(families: Mapping[str, Mapping[str, Any]], steps: int) -> dict[str, str]:
+    """Train each family on digits with its overrides, and publish it under its name; return the ids of the jobs."""
+    return {
+        family: publish_trained(family, "digits", family, steps, **changes)[1] for family, changes in families.items()
+    }
 
 
 def publish_trained(

@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from unicodedata import normalize
 from zipfile import ZipFile, ZipInfo
 
@@ -47,47 +47,57 @@ def form_with_file(fields: type[BaseModel], file: str, **others: str) -> dict[st
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-def validated_fields(adapter: TypeAdapter[Fields], fields: dict[str, str]) -> Fields:
-    """Return a form's fields. Raises Invalid with a pointer per refusal."""
+def _validated(adapter: TypeAdapter[Fields], form: FormData) -> Fields:
+    """Return a form's fields that are no files. Raises Invalid with a pointer per refusal."""
     try:
-        return adapter.validate_python(fields)
+        return adapter.validate_python({name: value for name, value in form.multi_items() if isinstance(value, str)})
     except ValidationError as error:
         raise as_invalid(refusals(error.errors(include_url=False), schema_of(adapter))) from None
 
 
+class Receiver(Protocol):
+    """The folder that takes the files of forms, and the limiter of the forms that are taken at a time."""
+
+    folder: Path
+    limiter: Limiter
+
+
 @dataclass(frozen=True)
-class ReceivedFile:
+class ReceivedForm(Generic[Fields]):
     """The files and the fields of a form; the files are deleted when the block around it ends."""
 
     file: Path
     others: dict[str, Path]
     """by name, the files that may be left out"""
-    fields: dict[str, str]
+    fields: Fields
 
 
 @asynccontextmanager
 async def receive_file(
     request: Request,
-    folder: Path,
+    receiver: Receiver,
+    fields: TypeAdapter[Fields],
     max_bytes: int,
     setting: str,
-    limiter: Limiter,
-    beyond: str = "send one zip that holds all pictures.",
+    beyond: str,
     others: Sequence[str] = (),
-) -> AsyncIterator[ReceivedFile]:
-    """Yield the body's part `file` and its small fields. The request occupies a place of `limiter` during the block.
+) -> AsyncIterator[ReceivedForm[Fields]]:
+    """Yield the body's part `file` and its small fields. The request occupies a place of the receiver during the block.
 
     `others` names files that may be sent too; all together have at most `max_bytes`. `beyond` advises what to do with
     more files.
 
-    Raises HTTPException 400, Invalid if the file is missing, TooLarge with the name of the setting, Busy.
+    Raises HTTPException 400, Invalid if the file is missing or a field is wrong, TooLarge with the name of the setting,
+    Busy.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    receiver.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as place:
-        body = _limited(request.stream(), limiter, place)
-        parser = _DiskParser(folder, request.headers, body, beyond, 1 + len(others))
+        body = _limited(request.stream(), receiver.limiter, place)
+        parser = _DiskParser(receiver.folder, request.headers, body, beyond, 1 + len(others))
         try:
-            yield _checked(await parser.parse(), max_bytes, setting, others)
+            form = await parser.parse()
+            files = _checked_files(form, max_bytes, setting, others)
+            yield ReceivedForm(files.pop("file"), files, _validated(fields, form))
         finally:
             # Shielded: the files of a client that disconnects must be deleted too.
             with anyio.CancelScope(shield=True):
@@ -240,7 +250,8 @@ class _DiskParser(BoundedFormParser):
             file.close()
 
 
-def _checked(form: FormData, max_bytes: int, setting: str, others: Sequence[str]) -> ReceivedFile:
+def _checked_files(form: FormData, max_bytes: int, setting: str, others: Sequence[str]) -> dict[str, Path]:
+    """Return the form's files by name. Raises Invalid, TooLarge."""
     if not isinstance(form.get("file"), UploadFile):
         raise missing_file("'file' is missing")
     require_once(form)
@@ -251,5 +262,4 @@ def _checked(form: FormData, max_bytes: int, setting: str, others: Sequence[str]
         whole = "The file is" if len(files) == 1 else "The files are"
         sentence = f"{whole} larger than {max_bytes} bytes ({setting}). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
-    fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    return ReceivedFile(files.pop("file"), files, fields)
+    return files

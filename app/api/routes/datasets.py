@@ -10,7 +10,7 @@ from starlette.responses import FileResponse
 from app.api.deps import IntakeDep, SettingsDep
 from app.api.openapi.refusals import refusal_responses
 from app.api.requests.forms import require_form
-from app.api.requests.uploads import form_with_file, receive_file, validated_fields
+from app.api.requests.uploads import form_with_file, receive_file
 from app.core.errors import NotFound
 from app.core.settings import link
 from app.core.store import Store
@@ -38,8 +38,8 @@ async def create_dataset(
     """Upload a dataset. It is a zip of class folders, pictures side by side, or folders A and B."""
     await to_thread.run_sync(admission.require_room)
     limit = settings.max_dataset_bytes, "max_dataset_bytes"
-    async with receive_file(request, intake.folder, *limit, intake.limiter) as sent:
-        fields = validated_fields(_FIELDS, sent.fields)
+    async with receive_file(request, intake, _FIELDS, *limit, "send one zip that holds all pictures.") as sent:
+        fields = sent.fields
         detail = await to_thread.run_sync(intake.take, sent.file, fields.name, fields.layout, _layout_options(fields))
     response.headers["Location"] = link(f"/datasets/{fields.name}")
     return dataset_detail(detail)

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from app.api.deps import ImportsDep, InferenceDep, SettingsDep
 from app.api.openapi.refusals import refusal_responses
 from app.api.requests.forms import require_form
-from app.api.requests.uploads import form_with_file, receive_file, validated_fields
+from app.api.requests.uploads import form_with_file, receive_file
 from app.core.settings import link
 from app.schemas.catalog import ImportIn
 from app.schemas.catalog_replies import version_out
@@ -35,10 +35,8 @@ async def import_model(
     """Import a model. Its file is an export of Forger, or a state dict of CycleGAN, pix2pix or the DCGAN example."""
     await to_thread.run_sync(imports.require_ready)
     limit = settings.max_model_bytes, "max_model_bytes"
-    only_one = "import one model at a time."
-    async with receive_file(request, imports.folder, *limit, imports.limiter, only_one, ["b2a"]) as sent:
-        fields = validated_fields(_FIELDS, sent.fields)
-        files = Files(sent.file, sent.others.get("b2a"))
+    async with receive_file(request, imports, _FIELDS, *limit, "import one model at a time.", ["b2a"]) as sent:
+        files, fields = Files(sent.file, sent.others.get("b2a")), sent.fields
         version = await to_thread.run_sync(imports.take, files, fields.name, fields.licence, fields.source)
     await to_thread.run_sync(inference.refresh)
     response.headers["Location"] = link(f"/models/{version.reference}")

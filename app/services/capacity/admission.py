@@ -25,10 +25,10 @@ def admit(session: Session, *, jobs: int = 0, stored: int = 0) -> None:
         _require_bytes(database.stored_bytes(session), stored)
 
 
-def require_room() -> None:
-    """Check, before a body is read that will be stored, that there is any room at all. Raises NoRoom."""
+def require_room(stored: int = 1) -> None:
+    """Check that `stored` more bytes fit, before a body is read or a file is written. Raises NoRoom."""
     with unit_of_work(read_only=True) as session:
-        _require_bytes(database.stored_bytes(session), 1)
+        _require_bytes(database.stored_bytes(session), stored)
 
 
 def _require_place(waiting: int, more: int) -> None:
@@ -41,7 +41,7 @@ def _require_place(waiting: int, more: int) -> None:
 
 def _require_bytes(stored: int, more: int) -> None:
     settings = get_settings()
-    stored += sum(_size(path) for path in settings.prepared.glob("*"))
+    stored += sum(map(_size, (*settings.prepared.glob("*"), *settings.exported.glob("*/*"))))
     if stored + more > settings.max_stored_bytes:
         sentence = (
             f"{stored:,} bytes are kept or promised to jobs that have not ended, and {more:,} more would be more than "

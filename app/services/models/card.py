@@ -15,7 +15,8 @@ from app.services.jobs import lifecycle, measurements
 from app.services.views import VersionView
 from forger.wire import VERSION
 from models.spec import portable
-from models.spec.datasets import DATASETS
+from models.spec.data import DataSpec, Paired, Unpaired
+from models.spec.datasets import DATASETS, UNKNOWN_DATASET
 from models.spec.portable import PortableFormat
 
 Json = dict[str, Any]
@@ -66,7 +67,7 @@ def markdown(card: Json) -> str:
         f"A {card['recipe']['game']['kind']} model ({generator} network) after {card['step']} steps, written as "
         f"{card['format']} by Forger {card['forger']}.",
         f"- Licence: {card['licence'] or NO_LICENCE}\n- Source: {card['source'] or 'not recorded'}\n"
-        f"- Data: {data['dataset']} ({data['source']}); sha256 {data['sha256'] or 'not known'}",
+        f"- Data: {data['dataset']} ({data['source']}); sha256: {data['sha256'] or data['no_digest']}",
         *(["![Samples](samples.png)"] if card["samples"] else []),
         "## Programs",
         *map(_program_text, card["programs"]),
@@ -103,20 +104,42 @@ def _source(version: VersionView) -> str | None:
 
 
 def _data(version: VersionView, report: Mapping[str, Any]) -> Json:
-    """Return the dataset with its digest: of the uploaded archive, or of a built-in dataset's numbers."""
+    """Return the dataset with its digest: of the uploaded archive, or of a built-in dataset's numbers.
+
+    Without a digest, `no_digest` says why.
+    """
     name = version.recipe.data.dataset
     if name in DATASETS:
-        return {
-            "dataset": name,
-            "source": DATASETS[name].source,
-            "sha256": report["data_sha256"],
-            "digest_of": "numbers",
-        }
+        sha256, source, reason = report["data_sha256"], DATASETS[name].source, _no_numbers(version.recipe.data)
+    else:
+        sha256, source, reason = _archive(name, imported="imported" in version.card)
+    return {
+        "dataset": name,
+        "source": source,
+        "sha256": sha256,
+        "digest_of": "numbers" if name in DATASETS else "archive",
+        "no_digest": reason if sha256 is None else None,
+    }
+
+
+def _no_numbers(data: DataSpec) -> str:
+    if isinstance(data, Unpaired | Paired):
+        return f"None: rendering the scenes of {data.prepared_side} px anew takes too long."
+    return "None: the files of the dataset were not in FORGER_DATA when the model was exported."
+
+
+def _archive(name: str, *, imported: bool) -> tuple[str | None, str, str]:
+    """Return the sha256 of an uploaded dataset, its source, and why there is no sha256 if it is None."""
+    if name == UNKNOWN_DATASET:
+        return None, "not recorded", "None: the weights were imported, and their file does not name the data."
+    if imported:
+        sentence = f"None: the weights were imported, and a dataset '{name}' of this service may be another one."
+        return None, "not in this service", sentence
     with unit_of_work(read_only=True) as session:
         row = dataset_rows.find(session, name)
-        sha256 = None if row is None else row.archive_sha256
-    source = "not in this service" if row is None else "uploaded to this service"
-    return {"dataset": name, "source": source, "sha256": sha256, "digest_of": "archive"}
+    if row is None:
+        return None, "not in this service", "None: the dataset is not in this service."
+    return row.archive_sha256, "uploaded to this service", ""
 
 
 def _figures(version: VersionView) -> list[Json]:

@@ -1,7 +1,8 @@
 """Export a version for use without Forger: its files in a format, written once, with a model card, as a zip.
 
 A child process with torch writes the files (serving.portable.main), within the setting max_export_seconds. They are
-kept beside the artifacts by the sha256 of the export, and deleted with it.
+kept beside the artifacts by the sha256 of the export, and deleted with it or once nobody requests them any more: they
+can be written again.
 """
 
 import json
@@ -23,7 +24,7 @@ from app.core.errors import FieldError, Invalid, NoEngine
 from app.core.logging import get_logger
 from app.core.sandbox import environment
 from app.core.settings import CHECKOUT, Settings, get_settings
-from app.core.store import Store, old_entries
+from app.core.store import FindReferenced, Store, old_entries
 from app.services.capacity import admission
 from app.services.models import card, registry
 from app.services.views import VersionView
@@ -36,6 +37,8 @@ REPORT_FILE, DRAWN_FILE = "report.json", "drawn.png"
 """files of a finished folder beside those of the format: see serving.portable.main"""
 MAX_WAITING = 4
 """exports that may be written, or wait for it, at a time; each blocks a thread"""
+UNUSED_S = 7 * 24 * 3600.0
+"""seconds after the last request for a format after which its files are deleted"""
 KILL_AFTER_S = 5.0
 """seconds after which a child that outlived its own alarm is killed"""
 NO_TORCH = (
@@ -82,14 +85,19 @@ def bundle(reference: str, format_: PortableFormat) -> Bundle:
     return Bundle(version, file, size, report["parity"])
 
 
-def delete_stale(removed: list[str], older_than_s: float) -> None:
-    """Delete the files written from exports that are gone, whose sha256s are `removed`, and old unfinished ones."""
-    for path in old_entries(get_settings().exported, older_than_s):
-        if path.name.startswith(_UNFINISHED):
+def delete_stale(find_referenced: FindReferenced, older_than_s: float) -> None:
+    """Delete old folders that are unfinished, whose export is gone, or that nobody requested for UNUSED_S."""
+    exported = get_settings().exported
+    old, unused = old_entries(exported, older_than_s), {*old_entries(exported, UNUSED_S)}
+    referenced = find_referenced({_export_of(path) for path in old})
+    for path in old:
+        if path in unused or _export_of(path) not in referenced:
             shutil.rmtree(path, ignore_errors=True)
-    for sha256 in removed:
-        for format_ in portable.SUFFIXES:
-            shutil.rmtree(_folder(get_settings(), sha256, format_), ignore_errors=True)
+
+
+def _export_of(folder: Path) -> str:
+    """Return the sha256 in a folder's name; of an unfinished one another text."""
+    return folder.name.partition("-")[0]
 
 
 def _folder(settings: Settings, sha256: str, format_: PortableFormat) -> Path:
@@ -103,15 +111,23 @@ def _bytes_if_there(path: Path) -> bytes | None:
 def _written(version: VersionView, format_: PortableFormat, export: Path, settings: Settings) -> Path:
     """Return the complete folder of the files; write it if there is none. One is written at a time."""
     folder = _folder(settings, version.export_sha256, format_)
-    if (folder / REPORT_FILE).is_file():
+    if _is_complete(folder):
         return folder
     if find_spec("torch") is None:
         raise NoEngine(NO_TORCH)
-    admission.require_room()
+    admission.require_room(export.stat().st_size)
     with _waiting.place(), _writing:
-        if not (folder / REPORT_FILE).is_file():
+        if not _is_complete(folder):
             _write(version, format_, export, folder, settings)
     return folder
+
+
+def _is_complete(folder: Path) -> bool:
+    """Return whether the folder is complete; if so, it counts as used now."""
+    if not (folder / REPORT_FILE).is_file():
+        return False
+    os.utime(folder)
+    return True
 
 
 def _write(version: VersionView, format_: PortableFormat, export: Path, folder: Path, settings: Settings) -> None:

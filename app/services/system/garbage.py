@@ -32,7 +32,7 @@ def _sweep_files() -> None:
         log.warning("home_of_another_database", home=str(get_settings().home), consequence="no file is removed")
         return
     removed = Store(get_settings().artifacts).delete_unreferenced(_referenced, older_than_s=GRACE_S)
-    portable.delete_stale(removed, GRACE_S)
+    portable.delete_stale(_referenced, GRACE_S)
     catalog.delete_stale_files(GRACE_S)
     orphans = _job_ids_without_row()
     for job_id in orphans:

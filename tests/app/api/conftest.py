@@ -18,6 +18,17 @@ from tests.support.exports import publish_vivid
 from tests.support.settings import clear_caches
 
 Publish = Callable[..., str]
+UNTRAINED: dict[str, tuple[str, str]] = {
+    "points": ("gan", "ring8"),
+    "brackets": ("gumbel_gan", "dyck"),
+    "narrow": ("gan", "digits"),
+    "codes": ("autoencoder", "digits"),
+    "night": ("cyclegan", "day2night"),
+    "clothes": ("cdcgan", "fashion_mnist"),
+    "plain": ("dcgan", "digits"),
+    "digits": ("cdcgan", "digits"),
+}
+"""family and dataset of untrained models, by the name under which tests publish them"""
 
 
 @pytest.fixture(scope="module", params=MOSTLY_SQLITE)
@@ -50,6 +61,12 @@ def api_home(tmp_path_factory: pytest.TempPathFactory, backend: str, request: py
 def client(api_home: Path) -> Iterator[TestClient]:
     with TestClient(create_app(get_settings()), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
+
+
+def publish_all(publish: Publish, *names: str) -> None:
+    """Publish models of UNTRAINED; the last is the newest, which requests without a model mean."""
+    for name in names:
+        publish(*UNTRAINED[name], name=name)
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from starlette.testclient import TestClient
 
 from forger import picture_recipe
-from tests.app.api.conftest import Publish
+from tests.app.api.conftest import Publish, publish_all
+from tests.support.pictures import pixels
 from tests.support.problems import assert_problem
 
 Array = NDArray[Any]
@@ -26,15 +26,7 @@ TERMS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module", autouse=True)
 def models(publish: Publish) -> None:
-    for name, family, dataset in (
-        ("points", "gan", "ring8"),
-        ("narrow", "gan", "digits"),
-        ("codes", "autoencoder", "digits"),
-        ("night", "cyclegan", "day2night"),
-        ("plain", "dcgan", "digits"),
-        ("digits", "cdcgan", "digits"),
-    ):
-        publish(family, dataset, name=name)
+    publish_all(publish, "points", "narrow", "codes", "night", "plain", "digits")
 
 
 def add(client: TestClient, **body: Any) -> dict[str, Any]:
@@ -46,10 +38,6 @@ def add(client: TestClient, **body: Any) -> dict[str, Any]:
 
 def drawn(client: TestClient, query: str) -> Array:
     return np.array(client.get(f"/sample?{query}&format=json&latents=true").json()["latents"])
-
-
-def pixels(image: str | bytes) -> Array:
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(image) if isinstance(image, str) else image)))
 
 
 def refusals(client: TestClient, **body: Any) -> dict[str, str]:

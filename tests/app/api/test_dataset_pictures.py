@@ -24,6 +24,7 @@ from data.toy import balanced
 from models.spec.data import Unpaired
 from models.spec.datasets import DATASETS
 from tests.support.mnist import write_small_mnist
+from tests.support.pictures import pixels
 from tests.support.zips import noise, picture, saved, zipped
 from worker.runners.inputs import load_data
 
@@ -50,10 +51,6 @@ def get(client: TestClient, address: str, **headers: str) -> Any:
     reply = client.get(f"/datasets/{address}", headers=headers)
     assert reply.status_code == 200, reply.text
     return reply
-
-
-def pixels(content: bytes) -> Array:
-    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def arrays(client: TestClient, name: str, query: str = "") -> Array:

@@ -1,6 +1,5 @@
 """Directions of latent spaces and POST /edit on models with weights: what is found, kept, moved and refused."""
 
-import base64
 import io
 from typing import Any
 
@@ -14,6 +13,7 @@ from app.core.limits import MAX_DIRECTIONS
 from app.services.models import directions as kept_directions
 from tests.app.api.conftest import Publish
 from tests.support.databases import sqlite_only
+from tests.support.pictures import pixels
 from tests.support.problems import assert_problem
 
 pytestmark = sqlite_only
@@ -50,10 +50,6 @@ def edited(client: TestClient, **body: Any) -> Any:
     return reply.json()
 
 
-def pixels(png: str) -> Array:
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))).astype(float)
-
-
 @pytest.mark.parametrize("model", ["plain", "classes", "big", "auto"])
 @pytest.mark.parametrize("kind", ["closed_form", "principal"])
 def test_directions_without_labels_are_unit_vectors_the_strongest_first(
@@ -79,7 +75,8 @@ def test_closed_form_is_that_of_the_first_layers_weight(client: TestClient) -> N
     first, last = data[0], data[-1]
     body = edited(client, samples=["1", "2", "3"], moves=[{}, {first["name"]: 0.1}, {last["name"]: 0.1}])
     changes = [
-        [np.abs(pixels(row[0]["image"]) - pixels(one["image"])).sum() for one in row[1:]] for row in body["rows"]
+        [np.abs(pixels(row[0]["image"]).astype(float) - pixels(one["image"])).sum() for one in row[1:]]
+        for row in body["rows"]
     ]
     strongest, weakest = np.array(changes).sum(0)
     assert strongest > weakest

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +18,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.core.settings import CHECKOUT, get_settings
+from app.core.store import Store
 from app.services.models import portable, registry
+from data.readers import builtin
 from models.export import load_export
 from tests.app.api.conftest import Publish
+from tests.support.exports import write_vivid
 from tests.support.problems import assert_problem
 from tests.support.settings import clear_caches
 
@@ -99,8 +104,8 @@ def test_reader_without_forger_translates_a_photograph(
     model = publish(family, dataset, name=f"out-{family}", generator=SMALL[family], **overrides)
     _, members = export(client, model, format_)
     card = json.loads(members["card.json"])
-    assert card["samples"] is None
-    assert "samples.png" not in members
+    directions = 2 if family == "cyclegan" else 1
+    assert Image.open(io.BytesIO(members[card["samples"]])).size == (4 * 129 - 1, directions * 2 * 129 - 1)
     file = next(one["file"] for one in card["programs"] if one["name"] == program)
     (tmp_path / file).write_bytes(members[file])
     Image.effect_mandelbrot((50, 41), (-2, -1, 1, 1), 20).convert("RGB").save(tmp_path / "photo.png")
@@ -110,12 +115,66 @@ def test_reader_without_forger_translates_a_photograph(
     assert drawn.shape[:2] == tuple(factor * (side // multiple * multiple) for side in (41, 50))
 
 
+@pytest.mark.parametrize(
+    ("family", "dataset", "overrides"),
+    [
+        ("cdcgan", "digits", {"generator": {"width": 4}}),
+        ("cyclegan", "day2night", {"generator": SMALL["cyclegan"], "data": {"side": 16}}),
+        ("pix2pix", "day2night", {"generator": {"width": 4, "depth": 2}, "data": {"side": 16}}),
+    ],
+)
+def test_card_has_the_digest_of_the_numbers_that_a_training_reads(
+    client: TestClient, publish: Publish, family: str, dataset: str, overrides: dict[str, Any]
+) -> None:
+    model = publish(family, dataset, name="digested", **overrides)
+    card = json.loads(export(client, model, "safetensors")[1]["card.json"])
+    read = builtin.load(registry.find(model).recipe.data, get_settings().data)
+    tensors = [tensor for tensor in (read.images, read.labels, read.a, read.b) if tensor is not None]
+    assert card["data"]["sha256"] == sha256(b"".join(tensor.numpy().tobytes() for tensor in tensors)).hexdigest()
+    assert card["data"]["no_digest"] is None
+
+
+@pytest.mark.parametrize(
+    ("dataset", "reason"),
+    [
+        ("(imported)", "their file does not name the data"),
+        ("faces", "a dataset 'faces' of this service may be another"),
+    ],
+)
+def test_card_of_imported_weights_says_why_there_is_no_digest(
+    client: TestClient, model: str, tmp_path: Path, dataset: str, reason: str
+) -> None:
+    recipe = registry.find(model).recipe
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"dataset": dataset})})
+    write_vivid(tmp_path / "export", recipe)
+    size = (tmp_path / "export").stat().st_size
+    stored = Store(get_settings().artifacts).put_file(tmp_path / "export")
+    facts = {"imported": {"licence": None, "source": None}}
+    version = registry.add_imported("undigested", recipe, 0, stored, size, facts)
+    _, members = export(client, version.reference, "safetensors")
+    data = json.loads(members["card.json"])["data"]
+    assert data["sha256"] is None
+    assert reason in data["no_digest"]
+    assert data["no_digest"] in members["card.md"].decode()
+
+
+def test_card_says_that_large_scenes_are_not_rendered_for_a_digest(client: TestClient, publish: Publish) -> None:
+    model = publish("cyclegan", "day2night", name="large", generator=SMALL["cyclegan"], data={"side": 160})
+    data = json.loads(export(client, model, "safetensors")[1]["card.json"])["data"]
+    assert data["sha256"] is None
+    assert "scenes of 160 px" in data["no_digest"]
+
+
 def test_same_request_has_the_same_bytes_also_after_the_files_were_deleted(client: TestClient, model: str) -> None:
     first, _ = export(client, model, "onnx")
     assert export(client, model, "onnx")[0].content == first.content
-    sha256 = registry.find(model).export_sha256
-    portable.delete_stale([sha256], 0)
-    assert not list(get_settings().exported.glob(f"{sha256}-onnx"))
+    export_sha256 = registry.find(model).export_sha256
+    os.utime(get_settings().exported / f"{export_sha256}-onnx", (0, 0))
+    assert export(client, model, "onnx")[0].content == first.content
+    portable.delete_stale(lambda sha256s: sha256s, 0)
+    assert (get_settings().exported / f"{export_sha256}-onnx").is_dir(), "the request counts as use"
+    portable.delete_stale(lambda _: set(), 0)
+    assert not list(get_settings().exported.glob(f"{export_sha256}-onnx"))
     assert export(client, model, "onnx")[0].content == first.content
 
 
@@ -169,8 +228,8 @@ def test_export_that_takes_too_long_is_refused_and_leaves_nothing(
     slow = publish(name="slow", generator={"width": 16})
     problem = assert_problem(client.get(f"/models/{slow}/export?format=onnx"), 422)
     assert "more than 1 s (max_export_seconds)" in problem["detail"]
-    sha256 = registry.find(slow).export_sha256
-    assert [path for path in get_settings().exported.iterdir() if path.name.startswith((".", sha256))] == []
+    found = registry.find(slow).export_sha256
+    assert [path for path in get_settings().exported.iterdir() if path.name.startswith((".", found))] == []
 
 
 def test_damaged_export_is_refused(client: TestClient, publish: Publish) -> None:

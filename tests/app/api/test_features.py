@@ -20,13 +20,12 @@ from models.build import build_critic
 from tests.app.api.conftest import Publish
 from tests.support.databases import sqlite_only
 from tests.support.problems import assert_problem
-from tests.support.trained_models import publish_trained
+from tests.support.trained_models import NARROW, publish_each, publish_trained
 from tests.support.zips import noise, saved
 from worker.training.trainer import Trainer
 
 pytestmark = sqlite_only
 Array = NDArray[Any]
-NARROW: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}, "watch": None}
 CRITICS: dict[str, dict[str, Any]] = {
     "dcgan": NARROW,
     "cdcgan": NARROW,
@@ -49,10 +48,7 @@ def jobs(publish: Publish) -> dict[str, str]:
     publish("gan", "ring8", name="ring")
     publish("cyclegan", "day2night", name="night", generator={"width": 4, "blocks": 1})
     publish("dcgan", "digits", name="never-trained")
-    return {
-        family: publish_trained(family, "digits", family, 4, **changes)[1]
-        for family, changes in (CRITICS | ENCODERS).items()
-    }
+    return publish_each(CRITICS | ENCODERS, steps=4)
 
 
 def sent(client: TestClient, *pictures: bytes, **fields: str) -> Any:

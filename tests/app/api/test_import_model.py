@@ -20,6 +20,8 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.exports import write_vivid
 from tests.support.foreign_networks import CycleganResnet, DcganExample, Pix2pixUnet, save_pth, trained
+from tests.support.problems import assert_problem
+from tests.support.recipes import small_recipe
 
 LICENCE, SOURCE = "CC-BY-NC-4.0", "https://example.org/weights"
 HALF_LEVEL = 0.5
@@ -164,6 +166,26 @@ def test_dcgan_file_draws_and_keeps_its_latent_on_the_card(client: TestClient, t
     sample = client.get("/sample?model=faces&seed=3&n=4")
     assert sample.status_code == 200
     assert sample.content == client.get("/sample?model=faces&seed=3&n=4").content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "recipe",
+    [small_recipe("srgan", game={"factor": 4}), small_recipe("cyclegan", generator={"width": 4, "blocks": 0})],
+    ids=lambda recipe: recipe.generator.kind,
+)
+def test_picture_of_the_largest_size_on_the_card_is_served_and_one_beyond_is_refused(
+    client: TestClient, tmp_path: Path, recipe: Recipe
+) -> None:
+    write_vivid(tmp_path / "export", recipe)
+    largest = send(client, tmp_path / "export", "large").json()["card"]["imported"]["largest"]
+    width, height = largest["width"], largest["height"]
+    served = translate(client, "large", np.full((height, width), 90, np.uint8))
+    assert served.shape[0] * served.shape[1] == largest["output_pixels"] <= get_settings().max_pixels
+    beyond = png_of(np.full((height + recipe.side_multiple, width), 90, np.uint8))
+    refused = client.post("/translate", data={"model": "large"}, files={"file": ("a.png", beyond)})
+    assert_problem(refused, 422)
+    assert "max_pixels" in refused.json()["detail"]
 
 
 def changed_header(export: Path, **changes: object) -> Path:

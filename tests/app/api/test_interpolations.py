@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from forger import picture_recipe
 from forger.wire import VERSION
-from tests.app.api.conftest import Publish
+from tests.app.api.conftest import Publish, publish_all
 from tests.support.png_chunks import chunks
 from tests.support.problems import assert_problem
 
@@ -22,16 +22,7 @@ Array = NDArray[Any]
 
 @pytest.fixture(scope="module", autouse=True)
 def models(publish: Publish) -> None:
-    for name, family, dataset in (
-        ("points", "gan", "ring8"),
-        ("brackets", "gumbel_gan", "dyck"),
-        ("codes", "autoencoder", "digits"),
-        ("night", "cyclegan", "day2night"),
-        ("clothes", "cdcgan", "fashion_mnist"),
-        ("plain", "dcgan", "digits"),
-        ("digits", "cdcgan", "digits"),
-    ):
-        publish(family, dataset, name=name)
+    publish_all(publish, "points", "brackets", "codes", "night", "clothes", "plain", "digits")
 
 
 def get(client: TestClient, query: str, path: str = "/interpolate", **headers: str) -> Any:

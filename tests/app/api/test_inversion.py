@@ -1,7 +1,5 @@
 """POST /invert on models that really learned, for a few steps: found latents, progress, and what is refused."""
 
-import base64
-import io
 import json
 from typing import Any
 
@@ -12,16 +10,18 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
+from app.services.inference import inversion
+from app.services.models import registry
 from tests.app.api.conftest import Publish
 from tests.support.databases import sqlite_only
+from tests.support.pictures import pixels
 from tests.support.problems import assert_problem
-from tests.support.trained_models import publish_trained
+from tests.support.trained_models import NARROW, publish_each, publish_trained
 from tests.support.zips import noise, saved
 from worker.training.trainer import Trainer
 
 pytestmark = sqlite_only
 Array = NDArray[Any]
-NARROW: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}, "watch": None}
 FAMILIES: dict[str, dict[str, Any]] = {
     "dcgan": NARROW,
     "cdcgan": NARROW,
@@ -38,7 +38,7 @@ def jobs(publish: Publish) -> dict[str, str]:
     """Publish a model of each family; return the ids of their jobs."""
     publish("gan", "ring8", name="ring")
     publish("cyclegan", "day2night", name="night", generator={"width": 4, "blocks": 1})
-    return {family: publish_trained(family, "digits", family, 30, **changes)[1] for family, changes in FAMILIES.items()}
+    return publish_each(FAMILIES, steps=30)
 
 
 def sent(client: TestClient, picture: bytes, *, accept: str = "application/json", **fields: Any) -> Any:
@@ -50,11 +50,6 @@ def found(client: TestClient, picture: bytes, **fields: Any) -> Any:
     reply = sent(client, picture, **fields)
     assert reply.status_code == 200, reply.text
     return reply.json()
-
-
-def pixels(png: str | bytes) -> Array:
-    data = base64.b64decode(png) if isinstance(png, str) else png
-    return np.asarray(Image.open(io.BytesIO(data))).astype(float)
 
 
 def drawn(client: TestClient, **query: Any) -> bytes:
@@ -72,7 +67,7 @@ def test_sample_of_the_model_is_recovered(client: TestClient) -> None:
 
 def test_reply_measures_its_pictures_and_the_latent_generates_the_picture(client: TestClient) -> None:
     body = found(client, saved(noise(20, 20, 1)), model="cdcgan", steps=20)
-    one, other = pixels(body["target"]), pixels(body["image"])
+    one, other = pixels(body["target"]).astype(float), pixels(body["image"])
     assert body["mse"] == pytest.approx(np.square((one - other) / 255).mean())
     assert body["psnr"] == pytest.approx(-10 * np.log10(body["mse"]))
     latents = {name: body[name] for name in ("model", "latents", "classes")}
@@ -180,10 +175,17 @@ def test_unusable_requests_are_refused(client: TestClient) -> None:
 
 
 def test_too_much_work_is_refused(client: TestClient, publish: Publish) -> None:
-    publish("dcgan", "digits", name="large", data={"side": 32})
-    body = assert_problem(sent(client, saved(noise(20, 20)), model="large", steps=489, restarts=32), 422)
+    publish("dcgan", "digits", name="large", data={"side": 256}, generator={"width": 4})
+    body = assert_problem(sent(client, saved(noise(20, 20)), model="large"), 422)
     assert (body["code"], body["errors"][0]["pointer"]) == ("too_much_work", "/steps")
-    assert "generate 16023552 pixels, more than 16000000 (max_search_pixels)" in body["detail"]
+    assert "generate 104857600 pixels, more than 40000000 (max_search_pixels)" in body["detail"]
+    assert "write fewer `steps` or `restarts`" in body["detail"]
+
+
+def test_default_search_is_allowed_at_128_px_also_in_ten_classes(publish: Publish) -> None:
+    version = registry.find(publish("cdcgan", "digits", data={"side": 128}, generator={"width": 4}))
+    plan = inversion.Plan(seed=0, steps=200, restarts=8, feature_weight=None)
+    inversion.require_work(version, plan, range(10), get_settings().max_search_pixels)
 
 
 def test_checkpoint_that_is_damaged_is_refused(client: TestClient) -> None:

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
 from forger import picture_recipe
-from tests.app.api.conftest import Publish
+from tests.app.api.conftest import Publish, publish_all
 from tests.support.problems import assert_problem
 
 PNG = {"accept": "image/png"}
@@ -20,15 +20,7 @@ PNG = {"accept": "image/png"}
 
 @pytest.fixture(scope="module", autouse=True)
 def models(publish: Publish) -> None:
-    for name, family, dataset in (
-        ("points", "gan", "ring8"),
-        ("brackets", "gumbel_gan", "dyck"),
-        ("codes", "autoencoder", "digits"),
-        ("night", "cyclegan", "day2night"),
-        ("plain", "dcgan", "digits"),
-        ("digits", "cdcgan", "digits"),
-    ):
-        publish(family, dataset, name=name)
+    publish_all(publish, "points", "brackets", "codes", "night", "plain", "digits")
 
 
 def drawn(client: TestClient, query: str) -> dict[str, Any]:

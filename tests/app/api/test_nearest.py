@@ -1,14 +1,12 @@
 """POST /datasets/{name}/nearest: the training pictures nearest to a picture, of built-in and uploaded datasets."""
 
 import base64
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
@@ -17,6 +15,7 @@ from app.services.datasets import catalog
 from app.services.datasets import nearest as service
 from data.readers.base import no_heartbeat
 from models.spec.data import Images
+from tests.support.pictures import pixels
 from tests.support.zips import noise, picture, saved, zipped
 from worker.runners.inputs import load_data
 
@@ -41,10 +40,6 @@ def found(client: TestClient, name: str, content: bytes, **fields: str) -> Any:
     reply = search(client, name, content, **fields)
     assert reply.status_code == 200, reply.text
     return reply.json()
-
-
-def pixels(content: bytes) -> Any:
-    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def test_training_picture_is_nearest_to_itself_at_distance_0(client: TestClient) -> None:

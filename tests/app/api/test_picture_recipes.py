@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 from app.api.routes import samples
 from forger import picture_recipe
 from forger.wire import VERSION
-from tests.app.api.conftest import Publish
+from tests.app.api.conftest import Publish, publish_all
+from tests.support.pictures import pixels
 from tests.support.png_chunks import chunks
 from tests.support.zips import picture
 
@@ -23,24 +24,13 @@ Array = NDArray[Any]
 
 @pytest.fixture(scope="module", autouse=True)
 def models(publish: Publish) -> None:
-    for name, family, dataset in (
-        ("points", "gan", "ring8"),
-        ("brackets", "gumbel_gan", "dyck"),
-        ("night", "cyclegan", "day2night"),
-        ("plain", "dcgan", "digits"),
-        ("digits", "cdcgan", "digits"),
-    ):
-        publish(family, dataset, name=name)
+    publish_all(publish, "points", "brackets", "night", "plain", "digits")
 
 
 def get(client: TestClient, query: str) -> Any:
     reply = client.get(f"/sample?{query}")
     assert reply.status_code == 200, reply.text
     return reply
-
-
-def pixels(data: bytes) -> Array:
-    return np.asarray(Image.open(io.BytesIO(data)))
 
 
 def pngs(client: TestClient, query: str) -> list[bytes]:

@@ -171,11 +171,15 @@ def test_upload_beyond_max_stored_bytes_is_refused(database: Path, monkeypatch: 
         admission.require_room()
 
 
-def test_prepared_pictures_count_as_stored_bytes(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["prepared/pets.npy", "exported/1f2e-onnx/generator.onnx"])
+def test_files_that_can_be_written_again_count_as_stored_bytes(
+    database: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     set_limits(monkeypatch, max_stored_bytes=1000)
-    admission.require_room()
-    settings = get_settings()
-    settings.prepared.mkdir(parents=True)
-    (settings.prepared / "pets.npy").write_bytes(bytes(1000))
-    with pytest.raises(NoRoom):
-        admission.require_room()
+    admission.require_room(1000)
+    path = get_settings().home / "data" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(990))
+    admission.require_room(10)
+    with pytest.raises(NoRoom, match="990 bytes are kept"):
+        admission.require_room(11)

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 from app.core.settings import get_settings
-from app.core.store import Store
+from app.core.store import Store, file_system_time
 from app.db.session import unit_of_work
 from app.services.jobs import lifecycle
-from app.services.models import registry
+from app.services.models import portable, registry
 from app.services.system import garbage, home
 from forger.wire import TERMINAL, JobState
 from tests.support.jobs import make_job, put_in
@@ -129,3 +129,23 @@ def test_sweep_keeps_folders_that_are_not_named_as_jobs(database: Path) -> None:
     garbage.sweep()
     assert backup.exists()
     assert odd.exists()
+
+
+def test_sweep_deletes_exported_files_whose_version_is_gone_or_that_nobody_requested_for_long(database: Path) -> None:
+    job_with_every_trace()
+    exported, sha256 = get_settings().exported, registry.versions()[0].export_sha256
+    ages = {
+        f"{sha256}-onnx": garbage.GRACE_S + 60,
+        f"{sha256}-torch_export": portable.UNUSED_S + 60,
+        "0" * 64 + "-onnx": garbage.GRACE_S + 60,
+        "1" * 64 + "-onnx": 60,
+        ".unfinished-a": garbage.GRACE_S + 60,
+        ".unfinished-b": 60,
+    }
+    for name, age in ages.items():
+        (exported / name).mkdir(parents=True)
+        (exported / name / "report.json").write_bytes(b"{}")
+        used = file_system_time(exported) - age
+        os.utime(exported / name, (used, used))
+    garbage.sweep()
+    assert {path.name for path in exported.iterdir()} == {f"{sha256}-onnx", "1" * 64 + "-onnx", ".unfinished-b"}
