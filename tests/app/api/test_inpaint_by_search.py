@@ -170,8 +170,8 @@ def test_translators_come_before_generators_unless_one_is_named(client: TestClie
 @pytest.mark.parametrize(
     ("field", "value"), [("class", "1"), ("seed", "0"), ("steps", "9"), ("restarts", "1"), ("feature_weight", "0")]
 )
-def test_translator_refuses_fields_of_a_search(client: TestClient, field: str, value: str) -> None:
-    reply = sent(client, noise(SIDE, SIDE, 1, "L"), accept="image/png", **{"model": "holes", field: value})
+def test_translator_refuses_fields_of_a_search(client: TestClient, field: str, value: Any) -> None:
+    reply = sent(client, noise(SIDE, SIDE, 1, "L"), accept="image/png", model="holes", **{field: value})
     body = assert_problem(reply, 422)
     assert (body["code"], body["errors"][0]["pointer"]) == ("model_cannot", f"/{field}")
     assert f"leave `{field}` out, or name a model that generates" in body["detail"]
@@ -206,8 +206,9 @@ def test_unusable_requests_are_refused(client: TestClient) -> None:
     body = assert_problem(sent(client, one, one, model="dcgan"), 422)
     assert (body["code"], body["errors"][0]["pointer"]) == ("too_few_pixels", "/file")
     picture = noise(SIDE, SIDE)
-    for field, value in (("steps", "0"), ("steps", "1001"), ("restarts", "33"), ("feature_weight", "nan")):
-        body = assert_problem(sent(client, picture, **{"model": "dcgan", field: value}), 422)
+    wrong: list[tuple[str, Any]] = [("steps", "0"), ("steps", "1001"), ("restarts", "33"), ("feature_weight", "nan")]
+    for field, value in wrong:
+        body = assert_problem(sent(client, picture, model="dcgan", **{field: value}), 422)
         assert [error["pointer"] for error in body["errors"]] == [f"/{field}"]
     assert assert_problem(sent(client, picture, model="dcgan", class_=1), 422)["code"] == "no_such_class"
     assert assert_problem(sent(client, picture, model="cdcgan", class_=10), 422)["code"] == "no_such_class"
