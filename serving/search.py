@@ -23,6 +23,8 @@ RATE = 0.1
 """Adam's learning rate at the first step, in units of the prior's scale; it falls to 0 as a half cosine"""
 BETAS = 0.9, 0.999
 EPSILON = 1e-8
+PRIOR_WEIGHT = 0.02
+"""weight of the mean square of a normal latent, in units of the prior's scale, if a part of the picture is unknown"""
 PIXELS_PER_TURN = 1 << 15
 """most pixels of the pictures of a turn, but one picture at least"""
 ATTEMPTS_PER_TURN = 32
@@ -35,6 +37,7 @@ class _Target:
     pixels: Tensor
     known: Tensor
     features: Tensor | None
+    prior_weight: float
 
 
 class LoadedSearcher:
@@ -56,7 +59,9 @@ class LoadedSearcher:
 
         The last channel is 0 where pixels are known. The others have no error, and the features are those of pictures
         that are grey there. Each step minimises the mean squared error of the known pixels, and that of the features,
-        by Adam. Attempts do not influence each other. It yields None after each turn before that.
+        by Adam. If there are unknown pixels, a latent that is improbable under a normal prior counts as an error too:
+        otherwise the search leaves the prior to fit the known pixels. Attempts do not influence each other. It yields
+        None after each turn before the last.
         """
         rows = attempts.copy()
         size = (rows.shape[1] - HEAD) // 3
@@ -75,7 +80,8 @@ class LoadedSearcher:
         known = (levels[:, -1:] == 0).float()
         pixels = levels[:, :-1] / (full_level(picture) / 2) - 1
         features = None if self._extractor is None else self._extractor(pixels * known)
-        return _Target(pixels, known, features)
+        has_prior = self._recipe.generates and self._recipe.latent.kind == "normal"
+        return _Target(pixels, known, features, PRIOR_WEIGHT if has_prior and not known.all() else 0.0)
 
     @torch.inference_mode(mode=False)
     def _advance(self, rows: Array, size: int, target: _Target, turns: Turns, step: int) -> None:
@@ -96,6 +102,8 @@ class LoadedSearcher:
         if self._extractor is not None and target.features is not None and weight:
             distance = (self._extractor(generated * target.known) - target.features).square().mean(1)
             loss = loss + weight * distance / (target.features.square().mean() + EPSILON)
+        if target.prior_weight:
+            loss = loss + target.prior_weight * (z / self._recipe.latent.scale).square().mean(1)
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             (gradient,) = torch.autograd.grad(loss.sum(), z)
         with torch.no_grad():
