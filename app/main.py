@@ -32,6 +32,7 @@ with import_without_gc("fastapi"):
         features,
         health,
         import_model,
+        inpainting,
         interpolations,
         inversion,
         jobs,
@@ -94,8 +95,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, augmentations, compare, samples, latents, interpolations, arithmetic,
-        translations, features, inversion, edits, directions, models, import_model, exports, judgements, datasets,
-        dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
+        translations, features, inversion, inpainting, edits, directions, models, import_model, exports, judgements,
+        datasets, dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

@@ -48,9 +48,9 @@ def main() -> None:
     with ExitStack() as stack:
         home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         forger = stack.enter_context(service(home))
-        for dataset, steps in STEPS.items():
+        for dataset in STEPS:
             for family in FAMILIES:
-                model = _trained(forger, family, dataset, 20 if options.quick else steps)
+                model = trained(forger, family, dataset, 20 if options.quick else None)
                 for kind, pictures in _pictures(forger, model, dataset, n).items():
                     rows += _measured(forger, model, f"{family} on {dataset}, {kind}", pictures)
                     write("inversion", rows, options.json, quick=options.quick)
@@ -58,12 +58,13 @@ def main() -> None:
     print(f"Written to {options.json}")
 
 
-def _trained(forger: Forger, family: str, dataset: str, steps: int) -> str:
+def trained(forger: Forger, family: str, dataset: str, steps: int | None) -> str:
+    """Return the version of a family on a dataset that the service has; train it for `steps` or STEPS if not."""
     name = f"{family}-{dataset}"
     try:
         return forger.version(f"{name}@1").model
     except ForgerProblem:
-        job = forger.train(family, dataset=dataset, budget={"steps": steps}, seed=1).wait()
+        job = forger.train(family, dataset=dataset, budget={"steps": steps or STEPS[dataset]}, seed=1).wait()
         assert job.model is not None
         return job.model
 
@@ -73,11 +74,12 @@ def _pictures(forger: Forger, model: str, dataset: str, n: int) -> dict[str, lis
     spec = forger.version(model).recipe["data"]
     classes = forger.version(model).classes
     own = [forger.sample(number % 10 if classes else None, model=model, seed=SEED + number) for number in range(n)]
-    real = _real(dataset, Images.model_validate(spec), n)
+    real = real_pictures(dataset, Images.model_validate(spec), n)
     return {"own": [picture.data for picture in own], "real": [encode(picture) for picture in real]}
 
 
-def _real(dataset: str, spec: Images, n: int) -> list[Any]:
+def real_pictures(dataset: str, spec: Images, n: int) -> list[Any]:
+    """Return n pictures, levels [side, side, channels], that the training did not see if there are such."""
     data = load(spec, get_settings().data, "test" if dataset == "mnist" else "train")
     assert data.images is not None
     order = np.random.default_rng(SEED).permutation(len(data.images))[:n]

@@ -108,10 +108,14 @@ AnyImage = Image.Image | DeepImage
 
 def resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) -> Pixels:
     """Resize levels [h, w, c] of 8 or 16 bits to a width and a height."""
+    return pixels_of(image_of(pixels).resize(size, resample))
+
+
+def image_of(pixels: Pixels) -> AnyImage:
+    """Return the image of levels [h, w, c] of 8 or 16 bits."""
     if bits_of(pixels) > 8:
-        return DeepImage(pixels).resize(size, resample).samples
-    squeezed = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-    return pixels_of(Image.fromarray(squeezed).resize(size, resample))
+        return DeepImage(pixels)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
 def pixels_of(image: AnyImage) -> Pixels:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from data.decode import CURRENT_RULES, DecodingRules
@@ -50,6 +52,12 @@ def prepare(image: AnyImage, preparation: Preparation, tile: Tile = WHOLE_SQUARE
     else:
         square = _with_channels(on_white(_square(image, tile)), preparation.channels).resize((side, side), resample)
     return pixels_of(square)
+
+
+def prepare_mask(white: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """Prepare a mask [h, w, 1] as `prepare` does pictures: [side, side, 1], true if any part of the pixel was."""
+    square = _square(Image.fromarray(white[..., 0].astype(np.float32)), WHOLE_SQUARE)
+    return np.asarray(square.resize((side, side), Image.Resampling.BOX))[..., None] > 0
 
 
 def tile_count(width: int, height: int, fit: Fit) -> int:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from forger.connection import Connection
+from forger.connection import UPLOAD_TIMEOUT, Connection
 from forger.picture import Picture, bytes_of
 from forger.schemas.features import FeaturesOut
+from forger.schemas.inversion import InpaintingOut
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,15 +34,49 @@ class PictureRequests:
         model: str | None = None,
         format: PictureFormat = "png",
         quality: int | None = None,
+        class_: int | str | None = None,
+        seed: int | None = None,
+        steps: int | None = None,
+        restarts: int | None = None,
+        feature_weight: float | None = None,
     ) -> Picture:
         """Fill a picture where the mask, a picture of the same size, is white. As a PNG, all else stays as it is.
 
-        `quality`, 1 to 100, is for JPEG and WebP.
+        A model that generates pictures from latents is searched as by `invert`, and returns the picture at its own
+        side; `class_` and the fields after it are for such a model. `quality`, 1 to 100, is for JPEG and WebP.
 
         >>> forger.inpaint("photo.png", "mask.png", model="inpaint-digits").save("whole.png")
+        >>> forger.inpaint("seven.png", "mask.png", model="cdcgan-digits", class_=7).save("whole.png")
         """
         files = {"file": file_part(picture), "mask": file_part(mask)}
-        return self._drawn("/inpaint", files, format, model=model, quality=quality)
+        search = {"class": class_, "seed": seed, "steps": steps, "restarts": restarts, "feature_weight": feature_weight}
+        return self._drawn("/inpaint", files, format, model=model, quality=quality, **search)
+
+    def inpainting(
+        self,
+        picture: "str | Path | bytes | Image",
+        mask: "str | Path | bytes | Image",
+        *,
+        model: str,
+        class_: int | str | None = None,
+        seed: int | None = None,
+        steps: int | None = None,
+        restarts: int | None = None,
+        feature_weight: float | None = None,
+    ) -> InpaintingOut:
+        """Fill a picture as `inpaint` does by a model that generates; return the latent and its picture too.
+
+        >>> found = forger.inpainting("seven.png", "mask.png", model="cdcgan-digits")
+        >>> forger.decode(found.latents, model=found.model, classes=found.classes).save("whole-sample.png")
+        """
+        search = {"class": class_, "seed": seed, "steps": steps, "restarts": restarts, "feature_weight": feature_weight}
+        sent = {
+            "data": _without_none({"model": model, **search}),
+            "files": {"file": file_part(picture), "mask": file_part(mask)},
+            "headers": {"Accept": "application/json"},
+            "timeout": UPLOAD_TIMEOUT,
+        }
+        return self._connection.read(InpaintingOut, "/inpaint", "POST", **sent)
 
     def upscale(
         self,
@@ -77,7 +112,8 @@ class PictureRequests:
     def _drawn(self, path: str, files: dict[str, Any], format: PictureFormat, **fields: Any) -> Picture:
         """Send pictures and fields, without those that are None; return the picture of the reply."""
         headers = {"Accept": f"image/{format}"}
-        sent = {"data": _without_none(fields), "files": files, "headers": headers}
+        # The parts of a search may wait behind others, for a minute each.
+        sent = {"data": _without_none(fields), "files": files, "headers": headers, "timeout": UPLOAD_TIMEOUT}
         return Picture.of(self._connection.request("POST", path, **sent))
 
 

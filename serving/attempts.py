@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data.levels import DTYPES
 from serving.protocol import Array
 
 NO_CLASS = -1
@@ -60,11 +61,11 @@ def lowest(rows: Array, n: int) -> Array:
 
 
 def with_picture(picture: Array, rows: Array) -> Array:
-    """Return a picture uint8 and attempts as one array float32, which `without_picture` divides again."""
+    """Return levels of a picture and attempts as one array float32, which `without_picture` divides again."""
     return np.concatenate([picture.ravel().astype(np.float32), rows.ravel()])
 
 
-def without_picture(numbers: Array, shape: Sequence[int], columns: int) -> tuple[Array, Array]:
-    """Return the picture uint8 of this shape and the attempts, of so many numbers each."""
+def without_picture(numbers: Array, shape: Sequence[int], bits: int, columns: int) -> tuple[Array, Array]:
+    """Return the picture, levels of `bits` and of this shape, and the attempts, of so many numbers each."""
     picture, rows = np.split(numbers, [math.prod(shape)])
-    return picture.astype(np.uint8).reshape(shape), rows.reshape(-1, columns)
+    return picture.astype(DTYPES[bits]).reshape(shape), rows.reshape(-1, columns)

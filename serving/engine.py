@@ -200,7 +200,7 @@ class Engine:
         return self._enter(_Translation(path, image, direction, pixels, queue_weight(image, pixels)))
 
     def features(self, path: Path, pictures: Array, critic: CriticFile | None) -> Future[Array]:
-        """Queue the pictures, uint8 [n, side, side, channels], and return the future of their features float32 [n, f].
+        """Queue pictures, levels [n, side, side, channels], and return the future of their features float32 [n, f].
 
         They are the critic's, or without one those of the encoder that the export holds. Raises Overloaded.
         """

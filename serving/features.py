@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from data.levels import full_level
 from models.build import count_parameters
 from models.checkpoint import DamagedCheckpoint
 from models.features import FeatureExtractor, load_critic, load_encoder, recipe_of_export
@@ -31,8 +32,8 @@ class LoadedExtractor:
         self._threads = 1 if count_parameters(extractor) < SINGLE_THREAD_WEIGHTS else threads
 
     def features(self, picture: Array) -> Array:
-        """Return the features float32 [f] of a picture uint8 [side, side, channels]."""
+        """Return the features float32 [f] of a picture, levels [side, side, channels]."""
         torch.set_num_threads(self._threads)
-        x = torch.from_numpy(picture).to(self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
+        x = torch.from_numpy(picture).to(self._device).permute(2, 0, 1)[None].float() / (full_level(picture) / 2) - 1
         features: Array = self._extractor(x)[0].float().cpu().numpy()
         return features

@@ -91,7 +91,7 @@ class AnyEngine(Protocol):
         """Translate levels [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
 
     def features(self, path: Path, pictures: Array, critic: CriticFile | None) -> Future[Array]:
-        """Return the features float32 [n, f] of pictures uint8 [n, side, side, channels].
+        """Return the features float32 [n, f] of pictures, levels [n, side, side, channels].
 
         They are the critic's, or without one those of the encoder that the export holds. Raises Overloaded.
         """
@@ -99,10 +99,9 @@ class AnyEngine(Protocol):
     def search(
         self, path: Path, picture: Array, attempts: Array, turns: Turns, critic: CriticFile | None
     ) -> Future[Array]:
-        """Bring attempts (serving.attempts) nearer to a picture uint8 [side, side, channels + 1], and return them.
+        """Bring attempts (serving.attempts) nearer to a picture, levels [side, side, channels + 1], and return them.
 
-        The last channel is 255 where a pixel is unknown. With a critic its features are compared too. Raises
-        Overloaded.
+        The last channel is 0 where a pixel is known. With a critic its features are compared too. Raises Overloaded.
         """
 
     def directions(self, path: Path, method: Method, n: int, seed: int) -> Future[Array]:

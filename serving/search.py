@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.levels import full_level
 from models.build import count_parameters
 from models.export import load_generator
 from models.features import FeatureExtractor
@@ -22,6 +23,8 @@ RATE = 0.1
 """Adam's learning rate at the first step, in units of the prior's scale; it falls to 0 as a half cosine"""
 BETAS = 0.9, 0.999
 EPSILON = 1e-8
+PRIOR_WEIGHT = 0.02
+"""weight of the mean square of a normal latent, in units of the prior's scale, if a part of the picture is unknown"""
 PIXELS_PER_TURN = 1 << 15
 """most pixels of the pictures of a turn, but one picture at least"""
 ATTEMPTS_PER_TURN = 32
@@ -29,11 +32,12 @@ ATTEMPTS_PER_TURN = 32
 
 @dataclass(frozen=True)
 class _Target:
-    """The picture of a search: pixels in [-1, 1] and their weights, which have the mean 1; and features."""
+    """The picture of a search: pixels in [-1, 1], 1 where they are known and 0 elsewhere, and features of those."""
 
     pixels: Tensor
-    weights: Tensor
+    known: Tensor
     features: Tensor | None
+    prior_weight: float
 
 
 class LoadedSearcher:
@@ -51,11 +55,13 @@ class LoadedSearcher:
         self._threads = 1 if count_parameters(generator) < SINGLE_THREAD_WEIGHTS else threads
 
     def steps(self, picture: Array, attempts: Array, turns: Turns) -> Iterator[Array | None]:
-        """Advance attempts (serving.attempts) at a picture uint8 [side, side, channels + 1]; yield them in the end.
+        """Advance attempts (serving.attempts) at levels [side, side, channels + 1] of a picture; yield them in the end.
 
-        The picture's last channel is 255 where its pixels are unknown: they have no error. Each step minimises the mean
-        squared error of the known pixels, and that of the features, by Adam. Attempts do not influence each other.
-        It yields None after each turn before that.
+        The last channel is 0 where pixels are known. The others have no error, and the features are those of pictures
+        that are grey there. Each step minimises the mean squared error of the known pixels, and that of the features,
+        by Adam. If there are unknown pixels, a latent that is improbable under a normal prior counts as an error too:
+        otherwise the search leaves the prior to fit the known pixels. Attempts do not influence each other. It yields
+        None after each turn before the last.
         """
         rows = attempts.copy()
         size = (rows.shape[1] - HEAD) // 3
@@ -71,10 +77,11 @@ class LoadedSearcher:
     @torch.inference_mode(mode=False)
     def _target(self, picture: Array) -> _Target:
         levels = torch.from_numpy(picture).to(self._device).permute(2, 0, 1)[None].float()
-        known = (levels[:, -1:] < 128).float()
-        pixels = levels[:, :-1] / 127.5 - 1
-        features = None if self._extractor is None else self._extractor(pixels)
-        return _Target(pixels, known / known.mean(), features)
+        known = (levels[:, -1:] == 0).float()
+        pixels = levels[:, :-1] / (full_level(picture) / 2) - 1
+        features = None if self._extractor is None else self._extractor(pixels * known)
+        has_prior = self._recipe.generates and self._recipe.latent.kind == "normal"
+        return _Target(pixels, known, features, PRIOR_WEIGHT if has_prior and not known.all() else 0.0)
 
     @torch.inference_mode(mode=False)
     def _advance(self, rows: Array, size: int, target: _Target, turns: Turns, step: int) -> None:
@@ -86,14 +93,17 @@ class LoadedSearcher:
         )
         z.requires_grad_(turns.steps > 0)
         generated = self._generator(z, labels).float()
-        errors = ((generated - target.pixels).square() * target.weights).flatten(1).mean(1)
+        weights = target.known / target.known.mean()
+        errors = ((generated - target.pixels).square() * weights).flatten(1).mean(1)
         rows[:, 1] = errors.detach().cpu().numpy()
         if not turns.steps:
             return
         loss, weight = errors, turns.feature_weight * (1 - step / turns.total)
         if self._extractor is not None and target.features is not None and weight:
-            distance = (self._extractor(generated) - target.features).square().mean(1)
+            distance = (self._extractor(generated * target.known) - target.features).square().mean(1)
             loss = loss + weight * distance / (target.features.square().mean() + EPSILON)
+        if target.prior_weight:
+            loss = loss + target.prior_weight * (z / self._recipe.latent.scale).square().mean(1)
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             (gradient,) = torch.autograd.grad(loss.sum(), z)
         with torch.no_grad():

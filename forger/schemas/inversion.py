@@ -1,4 +1,4 @@
-"""Define the reply of POST /invert and the events of its stream."""
+"""Define the replies of POST /invert and POST /inpaint, and the events of their streams."""
 
 from typing import Literal
 
@@ -31,3 +31,19 @@ class InversionOut(Out):
     steps: int
     target: str = Field(description="The sent picture as the model sees it, a PNG file in base64.")
     image: str = Field(description="The picture of the latent, a PNG file in base64.")
+
+
+class InpaintingOut(Out):
+    """A picture whose unknown part comes from the latent whose picture is the nearest in the known part."""
+
+    model: str
+    seed: int
+    class_: int | None = Field(alias="class", description="Chosen by the lowest error if none was given.")
+    latents: list[list[float]] = Field(description="One, as POST /sample takes it.")
+    classes: list[int | None] = Field(description="One, as POST /sample takes it.")
+    psnr: float | None = Field(description="Of the known pixels, in dB; null if they are equal.")
+    start: Literal["encoder", "random"] = Field(description="Where the best attempt began.")
+    steps: int
+    target: str = Field(description="The sent picture as the model sees it, a PNG file in base64.")
+    image: str = Field(description="The filled picture, a PNG file in base64.")
+    sample: str = Field(description="The whole picture of the latent, a PNG file in base64.")

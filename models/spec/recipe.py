@@ -139,9 +139,14 @@ class Recipe(Spec):
         return self.game.kind in ("synthesis", "reconstruction")
 
     @property
+    def decodes_pictures(self) -> bool:
+        """Whether it turns latent vectors into pictures."""
+        return self.decodes and isinstance(self.data, Images)
+
+    @property
     def feature_source(self) -> Literal["encoder", "critic"] | None:
         """The network that turns one picture into features; None if it judges two at a time, or no pictures."""
-        if not (self.decodes and isinstance(self.data, Images)):
+        if not self.decodes_pictures:
             return None
         return "encoder" if isinstance(self.generator, MlpAutoencoder | DcganAutoencoder) else "critic"
 

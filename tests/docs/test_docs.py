@@ -32,7 +32,7 @@ from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
 from forger.schemas.directions import DirectionList, DirectionOut, EditOut
 from forger.schemas.features import FeaturesOut
 from forger.schemas.interpolations import InterpolationOut
-from forger.schemas.inversion import InversionOut, InversionProgress
+from forger.schemas.inversion import InpaintingOut, InversionOut, InversionProgress
 from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from forger.schemas.judgements import HumanFigure, HumanProvenance, JudgementOut
 from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
@@ -159,6 +159,7 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "POST /edit": (EditIn, EditOut),
     "POST /models/{name}@{version}/directions": (DirectionsIn, LatentsIn, DirectionOut, DirectionList),
     "POST /invert": (InversionOut, InversionProgress),
+    "POST /inpaint": (InpaintingOut,),
     "GET /datasets`": (DatasetOut,),
     "GET /recipes`": (RecipeOut, DialOut),
 }

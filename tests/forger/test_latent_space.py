@@ -64,6 +64,19 @@ def test_picture_is_inverted_and_its_latent_generates_the_result(forger: Forger,
         assert (np.asarray(image) == np.asarray(again.image())).all()
 
 
+def test_hole_is_filled_by_the_sample_that_fits(forger: Forger, trained: Job) -> None:
+    drawn, mask = forger.sample(7, model=trained.model, seed=3), Image.new("L", (16, 16))
+    mask.paste(255, (4, 4, 10, 10))
+    search: dict[str, Any] = {"model": trained.model, "class_": 7, "seed": 1, "steps": 9, "restarts": 2}
+    found = forger.inpainting(drawn.data, mask, feature_weight=0, **search)
+    assert (found.model, found.class_, found.steps, found.seed) == (trained.model, 7, 9, 1)
+    with Image.open(io.BytesIO(base64.b64decode(found.image))) as image:
+        filled = np.asarray(image)
+    assert (filled == np.asarray(forger.inpaint(drawn.data, mask, **search).image())).all()
+    again = forger.decode(found.latents, model=found.model, classes=found.classes)
+    assert (filled == np.where(np.asarray(mask) > 0, np.asarray(again.image()), np.asarray(drawn.image()))).all()
+
+
 def test_directions_are_found_used_and_deleted(forger: Forger, trained: Job) -> None:
     model = str(trained.model)
     names = [one.name for one in forger.find_directions(model, "stroke", n=2).data]

@@ -108,7 +108,7 @@ class Replier:
         if array is None:
             return self._draw(path, request)
         if "turns" in request:
-            picture, attempts = without_picture(array, request["picture"], request["columns"])
+            picture, attempts = without_picture(array, request["picture"], request["bits"], request["columns"])
             return self._engine.search(
                 path, picture, attempts, Turns(**request["turns"]), self._critic(request["critic"])
             )

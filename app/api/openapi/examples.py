@@ -262,6 +262,7 @@ def _replies() -> list[Out]:
         _nearest(),
         features.FeaturesOut(model=f"{MODEL}@1", source="critic", size=3, features=[[0.174, -0.021, 1.3]]),
         inversion.InversionOut.model_validate(_inversion()),
+        inversion.InpaintingOut.model_validate(_inversion() | {"sample": "iVBORw0KGgo="}),
         _directions(),
         _directions().data[0],
         directions.EditOut.model_validate(_edit()),

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
-from PIL import Image
 
 from app.api.deps import InferenceDep, SandboxDep, SettingsDep
 from app.api.headers import header_docs
@@ -21,9 +20,9 @@ from app.core.limits import MAX_FEATURE_PICTURES
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.schemas.samples import Reference
+from app.services.inference.preparation import prepared
 from app.services.inference.service import FEATURES, health_header
 from app.services.views import VersionView
-from data.prepare import Preparation, prepare
 from forger.schemas.features import FeaturesOut
 from models.spec.data import Images
 
@@ -79,10 +78,11 @@ async def read_pictures(
     """Return the pictures [n, side, side, channels], and notes. Raises Invalid for too many pixels in all."""
     data = version.recipe.data
     assert isinstance(data, Images)
-    preparation = Preparation(data.side, data.channels)
-    prepared, notes, pixels = list[Array](), list[str](), 0
+    pictures, notes, pixels = list[Array](), list[str](), 0
     for number, file in enumerate(files, 1):
-        decoded, remarks = await decode_upload(sandbox, file.file, data.channels, settings, masked=False)
+        decoded, remarks = await decode_upload(
+            sandbox, file.file, data.channels, settings, masked=False, bits=data.bits
+        )
         pixels += math.prod(decoded.shape[:2])
         if pixels > settings.max_pixels:
             sentence = (
@@ -90,15 +90,9 @@ async def read_pictures(
                 f"{number}. Send fewer, or smaller ones."
             )
             raise Invalid(sentence, code="too_many_pixels", errors=(FieldError("/file", sentence),))
-        # The last channel may be alpha.
-        prepared.append(await on_imaging_thread(_prepared, decoded[..., : data.channels], preparation))
+        pictures.append(await on_imaging_thread(prepared, decoded, data))
         notes += [f"Picture {number}: {remark}" for remark in remarks]
-    return np.stack(prepared), notes
-
-
-def _prepared(picture: Array, preparation: Preparation) -> Array:
-    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    return prepare(image, preparation)
+    return np.stack(pictures), notes
 
 
 def _encoded(features: Array, version: VersionView, format: Literal["json", "npz"]) -> bytes:

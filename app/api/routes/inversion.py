@@ -1,32 +1,31 @@
 """Serve POST /invert: the latent from which a model generates the picture that is nearest to one that is sent."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
-from fastapi.sse import format_sse_event
 
 from app.api.deps import FeedDep, InferenceDep, SandboxDep, SettingsDep
 from app.api.headers import header_docs
 from app.api.middleware.disconnect import cancel_on_disconnect
 from app.api.openapi.refusals import refusal_responses
-from app.api.problems import problem_for
-from app.api.replies import images, picture_recipes
+from app.api.replies import images, picture_recipes, searches
 from app.api.replies.event_streams import STREAM_MEDIA_TYPE, EventReply, wants_stream
-from app.api.replies.images import Array, on_imaging_thread
+from app.api.replies.images import Array
 from app.api.requests.forms import FormRoute
+from app.api.requests.searches import SearchForm, SearchFormDep
 from app.api.routes.features import read_pictures
 from app.api.routes.latents import optional_class
-from app.core.errors import FieldError, ForgerError, Invalid
-from app.core.limits import MAX_RESTARTS, MAX_SEARCH_STEPS, SEED_LIMIT
+from app.api.routes.translations import NOT_STORED, headers_of
+from app.core.errors import FieldError, Invalid
+from app.core.settings import Settings
 from app.schemas.samples import Reference
 from app.services.inference import inversion
-from app.services.inference.inversion import Found, Plan, Progress
-from app.services.inference.service import DECODING, health_header
+from app.services.inference.inversion import Found, Plan
+from app.services.inference.service import DECODING, Inference
 from app.services.views import VersionView
-from forger.schemas.inversion import InversionOut, InversionProgress
+from forger.schemas.inversion import InversionOut
 from models.spec.data import Images
 
 router = APIRouter(tags=["inference"], route_class=FormRoute)
@@ -50,23 +49,8 @@ async def invert_picture(
     sandbox: SandboxDep,
     settings: SettingsDep,
     feed: FeedDep,
+    form: SearchFormDep,
     model: Annotated[Reference | None, Form()] = None,
-    class_: Annotated[
-        str | None, Form(alias="class", max_length=80, description="A number or a name; by default the nearest.")
-    ] = None,
-    seed: Annotated[int, Form(ge=0, lt=SEED_LIMIT, description="Of the latents at which the search begins.")] = 0,
-    steps: Annotated[int, Form(ge=1, le=MAX_SEARCH_STEPS)] = 200,
-    restarts: Annotated[int, Form(ge=1, le=MAX_RESTARTS, description="Attempts from different latents.")] = 8,
-    feature_weight: Annotated[
-        float | None,
-        Form(
-            ge=0,
-            le=100,
-            allow_inf_nan=False,
-            description="Weight of the critic's features beside the pixels at the first step; it falls to 0. "
-            "Default 0.1, or 0 without a critic.",
-        ),
-    ] = None,
 ) -> Response:
     """Find the latent of a picture. If Accept names text/event-stream, the reply is a stream that reports progress.
 
@@ -75,25 +59,32 @@ async def invert_picture(
     """
     version = await inference.newest(DECODING, model)
     require_images(version)
-    label = optional_class(class_, version, inference)
-    classes, plan = inversion.tried_classes(version, label), Plan(seed, steps, restarts, feature_weight)
-    inversion.require_work(version, plan, classes, settings.max_search_pixels)
+    classes = classes_to_try(version, inference, form, settings)
     await inference.admit()
     pictures, notes = await read_pictures([file], version, sandbox, settings)
     target = pictures[0]
     known = np.concatenate([target, np.zeros_like(target[..., :1])], axis=2)
-    searching = inversion.search(version, inference, known, classes, plan)
-    headers = {"X-Forger-Model": version.reference, **health_header(version)}
-    if notes:
-        headers["Forger-Note"] = " ".join(notes)
+    searching = inversion.search(version, inference, known, classes, form.plan)
+    headers = headers_of(version, notes)
+
+    def encoded(found: Found) -> bytes:
+        return _encoded(found, version, form.plan, target)
+
     if wants_stream(request):
-        reply = EventReply(feed, _events(request, searching, version, plan, target))
+        reply = EventReply(feed, searches.events(request, searching, form.plan.steps, encoded))
         reply.headers.update(headers)
         return reply
-    body = await cancel_on_disconnect(request, _result(searching, version, plan, target))
-    return Response(
-        body, media_type="application/json", headers=headers | {"Cache-Control": "no-store", "Vary": "Accept"}
-    )
+    body = await cancel_on_disconnect(request, searches.result(searching, encoded))
+    return Response(body, media_type="application/json", headers=headers | NOT_STORED)
+
+
+def classes_to_try(
+    version: VersionView, inference: Inference, form: SearchForm, settings: Settings
+) -> Sequence[int | None]:
+    """Return the classes in which the form's search tries. Raises Invalid for an unknown class or too much work."""
+    classes = inversion.tried_classes(version, optional_class(form.label, version, inference))
+    inversion.require_work(version, form.plan, classes, settings.max_search_pixels)
+    return classes
 
 
 def require_images(version: VersionView) -> None:
@@ -102,33 +93,6 @@ def require_images(version: VersionView) -> None:
     if not isinstance(data, Images):
         sentence = f"{version.reference} generates {data.kind}: name a model that generates pictures."
         raise Invalid(sentence, code="model_cannot", errors=(FieldError("/model", sentence),))
-
-
-async def _result(
-    searching: AsyncGenerator[Progress | Found], version: VersionView, plan: Plan, target: Array
-) -> bytes:
-    async with aclosing(searching):
-        async for news in searching:
-            if isinstance(news, Found):
-                return await on_imaging_thread(_encoded, news, version, plan, target)
-    raise AssertionError("A search ends with its result.")
-
-
-async def _events(
-    request: Request, searching: AsyncGenerator[Progress | Found], version: VersionView, plan: Plan, target: Array
-) -> AsyncGenerator[bytes]:
-    """Yield an event `progress` after each part of the search, and at last `result`, or `error` with a problem."""
-    try:
-        async with aclosing(searching):
-            async for news in searching:
-                if isinstance(news, Found):
-                    body = await on_imaging_thread(_encoded, news, version, plan, target)
-                    yield format_sse_event(event="result", data_str=body.decode())
-                else:
-                    progress = InversionProgress(step=news.step, steps=plan.steps, psnr=inversion.psnr(news.mse))
-                    yield format_sse_event(event="progress", data_str=progress.model_dump_json())
-    except ForgerError as error:
-        yield format_sse_event(event="error", data_str=bytes((await problem_for(request, error)).body).decode())
 
 
 def _encoded(found: Found, version: VersionView, plan: Plan, target: Array) -> bytes:

@@ -1,7 +1,7 @@
-"""Serve POST /translate, /upscale and /inpaint: translate, enlarge or complete one picture."""
+"""Serve POST /translate and /upscale: translate or enlarge one picture."""
 
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.schemas.samples import Reference
 from app.services.inference import translation
-from app.services.inference.service import INPAINTING, UPSCALING, Inference, health_header
+from app.services.inference.service import UPSCALING, Inference, health_header
 from app.services.views import VersionView
 from serving.protocol import Direction
 
@@ -28,7 +28,8 @@ router = APIRouter(tags=["inference"], route_class=FormRoute)
 
 MEDIA = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
 """formats by the media type in Accept"""
-
+NOT_STORED = {"Cache-Control": "no-store", "Vary": "Accept"}
+"""headers of a reply that no cache keeps"""
 
 Picture = Annotated[UploadFile, File(description="PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM.")]
 Model = Annotated[Reference | None, Form()]
@@ -41,7 +42,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = refusal_responses(404, 406, 409, 42
 
 
 @dataclass(frozen=True)
-class _Exchange:
+class Exchange:
     """A request with a picture, and what is needed to reply with another."""
 
     request: Request
@@ -86,34 +87,51 @@ class _Exchange:
         name = version.reference
 
         def encoded(drawn: images.Array) -> bytes:
-            return _encoded(
-                drawn, alpha, MEDIA[self.media], self.quality, picture_recipes.of_translation(name, direction)
-            )
+            return self.encoded(drawn, alpha, picture_recipes.of_translation(name, direction))
 
         def then(drawn: Future[images.Array]) -> Awaitable[bytes]:
             return encode_when_drawn(drawn, encoded, math.prod(version.recipe.canvas(*shown.shape[:2])))
 
         translating = self.inference.translate(version, shown, then, direction=direction)
         body = await cancel_on_disconnect(self.request, translating)
-        headers = {"X-Forger-Model": name, **health_header(version), "Cache-Control": "no-store", "Vary": "Accept"}
-        if notes:
-            headers["Forger-Note"] = " ".join(notes)
-        return Response(body, media_type=self.media, headers=headers)
+        return Response(body, media_type=self.media, headers=headers_of(version, notes) | NOT_STORED)
+
+    def encoded(self, drawn: images.Array, alpha: images.Array | None, recipe: str) -> bytes:
+        """Encode a picture with its alpha restored; JPEG, which has none, gets white instead. A PNG has the recipe."""
+        picture = translation.join_alpha(drawn, alpha)
+        match MEDIA[self.media]:
+            case "jpeg":
+                return images.jpeg(picture, self.quality)
+            case "webp":
+                return images.webp(picture, self.quality)
+            case _:
+                return images.png(picture, recipe)
 
 
-async def _exchange(
-    request: Request,
-    inference: InferenceDep,
-    sandbox: SandboxDep,
-    settings: SettingsDep,
-    quality: Annotated[int, Form(ge=1, le=100, description="Quality of JPEG and WebP.")] = 90,
-    accept: Annotated[str | None, Header()] = None,
-) -> _Exchange:
-    """Return the exchange. Raises NotAcceptable, before a model is looked up."""
-    return _Exchange(request, inference, sandbox, settings, negotiate(accept, tuple(MEDIA)), quality)
+def headers_of(version: VersionView, notes: Sequence[str]) -> dict[str, str]:
+    """Return the headers that name the model, its health and the notes, if there are any."""
+    headers = {"X-Forger-Model": version.reference, **health_header(version)}
+    return headers | {"Forger-Note": " ".join(notes)} if notes else headers
 
 
-ExchangeDep = Annotated[_Exchange, Depends(_exchange)]
+def exchange_of(*offers: str) -> Callable[..., Awaitable[Exchange]]:
+    """Return the dependency of a route that replies in one of these media types."""
+
+    async def exchange(
+        request: Request,
+        inference: InferenceDep,
+        sandbox: SandboxDep,
+        settings: SettingsDep,
+        quality: Annotated[int, Form(ge=1, le=100, description="Quality of JPEG and WebP.")] = 90,
+        accept: Annotated[str | None, Header()] = None,
+    ) -> Exchange:
+        """Return the exchange. Raises NotAcceptable, before a model is looked up."""
+        return Exchange(request, inference, sandbox, settings, negotiate(accept, offers), quality)
+
+    return exchange
+
+
+ExchangeDep = Annotated[Exchange, Depends(exchange_of(*MEDIA))]
 
 
 @router.post("/translate", response_class=Response, responses=RESPONSES)
@@ -144,35 +162,3 @@ async def upscale_picture(file: Picture, exchange: ExchangeDep, model: Model = N
     The service reads the picture as POST /translate does, whose reply by the same model has the same bytes.
     """
     return await exchange.translate(file, await exchange.inference.newest(UPSCALING, model))
-
-
-@router.post("/inpaint", response_class=Response, responses=RESPONSES)
-async def inpaint_picture(
-    file: Picture,
-    mask: Annotated[UploadFile, File(description="A picture of the same size, white where `file` is to be filled.")],
-    exchange: ExchangeDep,
-    model: Model = None,
-) -> Response:
-    """Fill the part of a picture where the mask is white. In a PNG, all other pixels are as they were sent.
-
-    The service reads both pictures as POST /translate does. The mask is white where its brightness is 128 or more, of
-    255.
-    """
-    version = await exchange.inference.newest(INPAINTING, model)
-    image, notes = await exchange.read_input(file, version, masked=False)
-    with images.pointing_at("/mask"):
-        white, mask_notes = await exchange.read(mask, 1)
-    shown, alpha = await on_imaging_thread(translation.cut_mask, image, white, version.recipe)
-    return await exchange.reply(version, shown, alpha, [*notes, *(f"The mask: {note}" for note in mask_notes)])
-
-
-def _encoded(drawn: images.Array, alpha: images.Array | None, format_: str, quality: int, recipe: str) -> bytes:
-    """Encode the picture with its alpha restored; JPEG, which has none, gets white instead. A PNG has the recipe."""
-    picture = translation.join_alpha(drawn, alpha)
-    match format_:
-        case "jpeg":
-            return images.jpeg(picture, quality)
-        case "webp":
-            return images.webp(picture, quality)
-        case _:
-            return images.png(picture, recipe)

@@ -17,6 +17,7 @@ from app.core.limits import MAX_RESTARTS
 from app.services.inference.latents import Codes, weights_of_classes
 from app.services.inference.service import Inference
 from app.services.views import VersionView
+from data.levels import full_level
 from serving import attempts
 from serving.protocol import CriticFile, Turns
 
@@ -40,7 +41,7 @@ class Plan:
     steps: int
     restarts: int
     feature_weight: float | None
-    """None: DEFAULT_FEATURE_WEIGHT if the version's critic is there, else 0"""
+    """None: DEFAULT_FEATURE_WEIGHT if the version's critic is there and the whole picture is known, else 0"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The best latent with its class, and its picture uint8 [side, side, channels]."""
+    """The best latent with its class, and its picture, levels [side, side, channels]."""
 
     code: Codes
     label: int | None
@@ -96,9 +97,9 @@ def require_work(version: VersionView, plan: Plan, classes: Sequence[int | None]
 async def search(
     version: VersionView, inference: Inference, picture: Array, classes: Sequence[int | None], plan: Plan
 ) -> AsyncGenerator[Progress | Found]:
-    """Search for the latent of a picture uint8 [side, side, channels + 1]; yield progress, and at last the result.
+    """Search for the latent of a picture, levels [side, side, channels + 1]; yield progress, and at last the result.
 
-    The last channel is 255 where a pixel is unknown. Raises Conflict if the model's numbers are not finite, or if its
+    The last channel is 0 where a pixel is known. Raises Conflict if the model's numbers are not finite, or if its
     critic is gone although `plan` names a weight for features.
     """
     critic, weight = await _critic(version, inference, plan.feature_weight, whole=not picture[..., -1].any())
@@ -150,12 +151,13 @@ async def _critic(
 ) -> tuple[CriticFile | None, float]:
     """Return the critic whose features are compared, and their weight; None and 0 if only pixels are.
 
-    Only whole pictures are compared by features. A critic that is gone is missed only if a weight was given.
+    By default only whole pictures are compared by features. A critic that is gone is missed only if a weight was given.
     """
-    if version.recipe.feature_source != "critic" or not whole or wanted == 0:
+    weight = wanted if wanted is not None else DEFAULT_FEATURE_WEIGHT if whole else 0.0
+    if version.recipe.feature_source != "critic" or not weight:
         return None, 0.0
     try:
-        return await inference.critic(version), DEFAULT_FEATURE_WEIGHT if wanted is None else wanted
+        return await inference.critic(version), weight
     except Conflict:
         if wanted is None:
             return None, 0.0
@@ -181,7 +183,7 @@ async def _encoded(version: VersionView, inference: Inference, picture: Array) -
 
 
 def _mse(one: Array, other: Array, known: Array) -> float:
-    squares = np.square((one.astype(np.float64) - other) / 255) * known
+    squares = np.square((one.astype(np.float64) - other) / full_level(one)) * known
     return float(squares.sum() / (known.sum() * one.shape[2]))
 
 

@@ -24,6 +24,7 @@ from app.core.settings import Settings
 from app.services import broker, queue
 from app.services.inference import redis_codec
 from app.services.inference.redis_codec import REDIS_ERRORS, PayloadUnreadable
+from data.levels import bits_of
 from models.spec.recipe import Recipe
 from serving import attempts as attempt_rows
 from serving.protocol import (
@@ -155,6 +156,7 @@ class RemoteEngine:
             "export": path.name,
             "critic": self._file(critic),
             "picture": picture.shape,
+            "bits": bits_of(picture),
             "columns": attempts.shape[1],
             "turns": asdict(turns),
         }

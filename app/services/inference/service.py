@@ -94,9 +94,9 @@ UPSCALING = Task(
     '{"recipe": "srgan", "dataset": "digits"}',
 )
 INPAINTING = Task(
-    lambda recipe: recipe.fills_holes,
+    lambda recipe: recipe.fills_holes or recipe.decodes_pictures,
     "/model",
-    "fills no holes; leave `model` out for the newest that does",
+    "fills no holes, and generates no pictures from latents; leave `model` out for the newest that does",
     '{"recipe": "inpaint", "dataset": "digits"}',
 )
 FEATURES = Task(
@@ -229,6 +229,12 @@ class Inference:
         """Return the newest version that can translate in this direction."""
         version = await self.newest(TRANSLATION, model)
         return version if direction == "a2b" else await self.newest(BACK_TRANSLATION, model)
+
+    async def inpainter(self, model: str | None) -> VersionView:
+        """Return the newest version that can fill holes; without `model` translators come before generators."""
+        versions = await self._capable_versions(INPAINTING, model)
+        translators = (version for version in versions if model is None and version.recipe.fills_holes)
+        return next(translators, versions[0])
 
     async def newest(self, task: Task, model: str | None) -> VersionView:
         """Return the newest version with a capability; of those that `model` refers to, if it is given."""

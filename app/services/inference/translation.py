@@ -60,9 +60,20 @@ def split_alpha(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array 
 
 
 def cut_mask(image: Array, mask: Array, recipe: Recipe) -> tuple[Array, Array | None]:
-    """Split a picture [h, w, c] as `split_alpha` does, with the hole where the mask [h, w, c'] is white (128 or more).
+    """Split a picture [h, w, c] as `split_alpha` does, with the hole where its mask is white, which becomes opaque.
 
-    The hole becomes opaque. Raises Invalid if the mask has another size, or is white nowhere or everywhere.
+    Raises Invalid as `hole_of` does.
+    """
+    hole = hole_of(image, mask)
+    colour, alpha = np.split(image, [recipe.source_channels], axis=2)
+    opaque = np.where(hole, full_level(image), alpha).astype(image.dtype) if alpha.size else None
+    return _with_hole(colour, hole), opaque
+
+
+def hole_of(image: Array, mask: Array) -> Array:
+    """Return where the mask [h, w, c'] of a picture [h, w, c] is white, 128 or more: bool [h, w, 1].
+
+    Raises Invalid if the mask has another size, or is white nowhere or everywhere.
     """
     (height, width), (mask_height, mask_width) = image.shape[:2], mask.shape[:2]
     if (height, width) != (mask_height, mask_width):
@@ -77,9 +88,7 @@ def cut_mask(image: Array, mask: Array, recipe: Recipe) -> tuple[Array, Array | 
     if hole.all():
         sentence = "The mask is white everywhere, so nothing is known: leave black what stays as it is."
         raise _refused(sentence, "mask_full", "/mask")
-    colour, alpha = np.split(image, [recipe.source_channels], axis=2)
-    opaque = np.where(hole, full_level(image), alpha).astype(image.dtype) if alpha.size else None
-    return _with_hole(colour, hole), opaque
+    return hole
 
 
 def join_alpha(translated: Array, alpha: Array | None) -> Array:

@@ -65,6 +65,7 @@ def colour(uploads: Uploads) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def models(publish: Publish, grey: dict[str, Any], colour: dict[str, Any], domains: dict[str, Any]) -> None:
     publish("dcgan", grey["name"], name="grey", generator={"width": 8}, critic={"width": 8})
+    publish("vae", grey["name"], name="encoded")
     publish("cyclegan", domains["name"], name="both", **SMALL)
     publish("pix2pix", domains["name"], name="painted", generator={"width": 4}, critic={"width": 4})
     publish("srgan", colour["name"], name="larger", generator={"width": 4, "blocks": 1}, critic={"width": 4})
@@ -283,6 +284,40 @@ def test_model_of_8_bits_answers_a_picture_of_16_bits_in_8(client: TestClient) -
 
 
 # ---- latents and other formats
+
+
+@pytest.mark.usefixtures("models")
+def test_features_of_a_deep_model_see_all_bits(client: TestClient) -> None:
+    picture = smooth(16, 1, 99)
+    rounded = (picture // 257 * 257).astype(np.uint16)
+    reply = client.post(
+        "/features", files=[("file", deep_png(each)) for each in (picture, rounded)], data={"model": "encoded"}
+    )
+    assert reply.status_code == 200, reply.text
+    one, other = np.array(reply.json()["features"])
+    assert (one != other).any(), "lower bits reach the network"
+    assert np.abs(one - other).max() < 0.1 * np.abs(one).max()
+
+
+@pytest.mark.usefixtures("models")
+def test_searches_by_a_deep_model_compare_and_return_all_bits(client: TestClient) -> None:
+    picture, hole = smooth(16, 1, 99), np.zeros((16, 16, 1), bool)
+    hole[4:9, 3:8] = True
+    mask = saved(Image.fromarray(np.where(hole, 255, 0).astype(np.uint8)[..., 0]))
+    files, form = {"file": deep_png(picture)}, {"model": "grey", "steps": "20", "restarts": "2"}
+    inverted = client.post("/invert", files=files, data=form).json()
+    target, image = (samples_of(base64.b64decode(inverted[name])) for name in ("target", "image"))
+    assert np.array_equal(target, picture)
+    assert image.dtype == np.uint16
+    assert image.shape == (16, 16, 1)
+    assert inverted["mse"] == pytest.approx(np.square((image.astype(float) - target) / 65535).mean())
+    headers = {"Accept": "application/json"}
+    filled = client.post("/inpaint", files=files | {"mask": mask}, data=form, headers=headers).json()
+    target, image, sample = (samples_of(base64.b64decode(filled[name])) for name in ("target", "image", "sample"))
+    assert np.array_equal(image, np.where(hole, sample, picture))
+    assert len(np.unique(sample)) > 16
+    mse = np.square((sample.astype(float) - picture) / 65535)[~hole].mean()
+    assert filled["psnr"] == pytest.approx(-10 * np.log10(mse))
 
 
 @pytest.mark.usefixtures("models")

@@ -1,4 +1,4 @@
-"""POST /inpaint and POST /upscale on models that really learned, for a few steps."""
+"""POST /inpaint by translators and POST /upscale, on models that really learned, for a few steps."""
 
 import io
 from collections.abc import Iterator
@@ -35,6 +35,7 @@ def models(publish: Publish) -> None:
     publish_trained("inpaint", "digits", "holes", 20, **SMALL)
     publish_trained("inpaint", "digits", "colour-holes", 2, **SMALL, **COLOUR)
     publish("dcgan", "digits", name="plain")
+    publish("gan", "ring8", name="points")
 
 
 def pixels(data: bytes) -> Array:
@@ -165,7 +166,7 @@ def test_picture_of_one_pixel_is_refused(client: TestClient, door: str) -> None:
 def test_model_of_another_kind_is_refused(client: TestClient, door: str, words: str) -> None:
     picture = ("a.png", saved(noise(33, 21)))
     files = {"file": picture, "mask": picture} if door == "/inpaint" else {"file": picture}
-    for model in ("plain", "twice" if door == "/inpaint" else "holes"):
+    for model in ("points", "twice") if door == "/inpaint" else ("plain", "holes"):
         assert words in assert_refused(client.post(door, files=files, data={"model": model}), "/model", "model_cannot")
     assert_problem(client.post(door, files=files, data={"model": "none"}), 404)
     assert_problem(client.post(door, files=files, headers={"Accept": "text/plain"}), 406)

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from app.core.settings import get_settings
 from app.main import create_app
 from tests.app.api.conftest import Publish
+from tests.app.api.test_inpaint_and_upscale import mask_of
 from tests.support.broker import let_redis_write, make_redis_refuse_writes
 from tests.support.inference_workers import (
     MANY_POINTS,
@@ -26,6 +27,7 @@ from tests.support.inference_workers import (
     wipe,
 )
 from tests.support.server import serving
+from tests.support.trained_models import publish_trained
 from tests.support.wait import until
 from tests.support.worker import Process, running_redis, running_worker, worker_log
 from tests.support.zips import noise, saved
@@ -90,12 +92,18 @@ def translate(client: TestClient, width: int, height: int, **fields: str) -> Any
     return client.post("/translate", files=files, data={"model": "night", **fields})
 
 
-def invert(client: TestClient) -> Any:
-    """Return the reply of a short search for a picture's latent."""
-    form = {"model": "digits", "class": "7", "steps": "30", "restarts": "2", "feature_weight": "0"}
-    reply = client.post("/invert", files={"file": saved(noise(20, 20, 1))}, data=form)
-    assert reply.status_code == 200, reply.text
-    return reply.json()
+def search(client: TestClient, path: str, model: str, **fields: str) -> Any:
+    """Return the reply of a short search for a latent, with a mask if the path is /inpaint."""
+    files = {"file": saved(noise(20, 20, 1))}
+    if path == "/inpaint":
+        files["mask"] = saved(mask_of(20, 20))
+    form = {"model": model, "steps": "30", "restarts": "2", **fields}
+    return client.post(path, files=files, data=form, headers={"Accept": "application/json"})
+
+
+def features(client: TestClient, model: str) -> Any:
+    files = [("file", saved(noise(20, 20, 1))), ("file", saved(noise(30, 20)))]
+    return client.post("/features", files=files, data={"model": model})
 
 
 def find_direction(client: TestClient, name: str) -> Any:
@@ -111,8 +119,8 @@ def test_inference_worker_returns_the_same_bytes_as_the_engine_in_the_api(worker
             assert_same_pictures(client.get(f"/sample?{query}"), remote.get(f"/sample?{query}"))
         for sent in LATENTS:
             assert_same_pictures(*(each.post("/sample", json=sent) for each in (client, remote)))
-        found = [invert(each) for each in (client, remote)]
-        assert found[0] == found[1]
+        for path in ("/invert", "/inpaint"):
+            assert_same_pictures(*(search(each, path, "digits", **{"class": "7"}) for each in (client, remote)))
         vectors = [find_direction(each, name) for each, name in ((client, "here"), (remote, "there"))]
         assert vectors[0] == vectors[1]
         for size in ((40, 24), (800, 700)):
@@ -128,6 +136,24 @@ def test_inference_worker_returns_the_same_bytes_as_the_engine_in_the_api(worker
         assert remote.get("/readyz").json()["checks"]["engine"]["ok"]
     worker.terminate()
     assert worker.wait(30) == 0
+
+
+def test_inference_worker_searches_and_computes_features_with_critics_and_encoders(
+    worker: Process, client: TestClient
+) -> None:
+    publish_trained("cdcgan", "digits", "trained-cdcgan", 2, watch=None)
+    publish_trained("vae", "digits", "trained-vae", 2, watch=None)
+    _, job = publish_trained("cdcgan", "digits", "damaged", 2, watch=None)
+    (checkpoint,) = get_settings().checkpoints(job).glob("step-*.pt")
+    checkpoint.write_bytes(b"no")
+    with api(remote_settings()) as remote:
+        for model in ("trained-cdcgan", "trained-vae"):
+            assert_same_pictures(*(features(each, model) for each in (client, remote)))
+            for path in ("/invert", "/inpaint"):
+                replies = [search(each, path, model, feature_weight="1") for each in (client, remote)]
+                assert_same_pictures(*replies)
+        for reply in (features(remote, "damaged"), search(remote, "/invert", "damaged", feature_weight="1")):
+            assert (reply.status_code, reply.json()["code"]) == (409, "critic_gone"), reply.text
 
 
 def test_overload_is_refused_with_429_by_the_api_and_by_the_worker(broker: None) -> None:

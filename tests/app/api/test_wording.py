@@ -158,6 +158,7 @@ def test_invalid_form_field_is_refused_naming_it_and_its_value(client: TestClien
         ("/upscale", {"model": "A B"}, "model"),
         ("/upscale", {"quality": "101"}, "quality"),
         ("/inpaint", {"quality": "best"}, "quality"),
+        ("/inpaint", {"steps": "1001"}, "steps"),
         ("/features", {"format": "csv"}, "format"),
         ("/invert", {"steps": "0"}, "steps"),
         ("/invert", {"restarts": "33"}, "restarts"),

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -84,6 +85,24 @@ def test_picture_is_inverted_to_a_file_that_can_be_shown(run: Run, tmp_path: Pat
     output_of(run("invert", "seven.png", "-o", "found.png", *search))
     with Image.open(tmp_path / "found.png") as one, Image.open(tmp_path / "shown.png") as other:
         assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.usefixtures("trained")
+def test_hole_is_filled_by_a_search_to_a_picture_or_a_latent(run: Run, tmp_path: Path) -> None:
+    output_of(run("sample", "--class", "7", "--seed", "1", "-o", "seven.png"))
+    mask = Image.new("L", (16, 16))
+    mask.paste(255, (4, 4, 10, 10))
+    mask.save(tmp_path / "mask.png")
+    words = ("inpaint", "seven.png", "mask.png")
+    search = ("--model", "cdcgan-digits", "--class", "7", "--steps", "9", "--restarts", "1", "--seed", "2")
+    assert output_of(run(*words, *search)) == "completed.png: seven.png by cdcgan-digits@1\n"
+    output = output_of(run(*words, "-o", "found.json", *search))
+    assert output.startswith("found.json: seven.png by cdcgan-digits@1 as class 7, ")
+    output_of(run("latent", "show", "found.json", "-o", "sample.png"))
+    completed, sample = (np.asarray(Image.open(tmp_path / name)) for name in ("completed.png", "sample.png"))
+    whole, hole = np.asarray(Image.open(tmp_path / "seven.png")), np.asarray(mask) > 0
+    assert (completed == np.where(hole, sample, whole)).all()
+    assert "--model" in refusal_of(run(*words, "-o", "found.json"))
 
 
 @pytest.mark.usefixtures("trained")
