@@ -55,6 +55,19 @@ export async function resized(picture, side) {
   return createImageBitmap(picture, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
 }
 
+/** The centred square of a picture, as the service cuts it. @param {ImageBitmap} picture */
+export function squared(picture) {
+  const side = Math.min(picture.width, picture.height);
+  return createImageBitmap(picture, Math.floor((picture.width - side) / 2), Math.floor((picture.height - side) / 2), side, side);
+}
+
+/**
+ * Enlarge a picture without any model: repeat its pixels, or blend them. @param {ImageBitmap} picture
+ * @param {number} width @param {number} height in pixels @param {boolean} blended bilinear, else each pixel is repeated
+ */
+export const enlargedPlainly = async (picture, width, height, blended) =>
+  encode(draw(await createImageBitmap(picture, { resizeWidth: width, resizeHeight: height, resizeQuality: blended ? "low" : "pixelated" }), true));
+
 /** @param {Canvas} canvas @returns {Promise<Blob>} a PNG */
 export const encode = (canvas) => new Promise((resolve) => canvas.toBlob((blob) => resolve(/** @type {Blob} */ (blob)), "image/png"));
 
