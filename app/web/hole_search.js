@@ -6,6 +6,7 @@ import { eventsOf } from "./event_stream.js";
 import { number } from "./format.js";
 import { sourceOf } from "./latents.js";
 import { fileUrls, pngOf } from "./pixels.js";
+import { refusalsOf } from "./plan.js";
 import { quoted } from "./request_text.js";
 import { diceButton } from "./seed_dice.js";
 import { beforeAfter } from "./slider.js";
@@ -91,7 +92,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
       setText(status, "");
       if (stop.aborted) return running === own && setText(status, "The search was stopped.");
       if (!(error instanceof Problem)) throw error;
-      setText(refusal, error.message);
+      setText(refusal, refusalsOf(error).map(({ message }) => message).join(" "));
     } finally {
       if (running === own) begin(false);
     }

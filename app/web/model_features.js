@@ -7,6 +7,7 @@ import { go } from "./main.js";
 import { judged } from "./model_versions.js";
 import { exampleStrip, pictureSource } from "./picture_source.js";
 import { fileUrls } from "./pixels.js";
+import { refusalsOf } from "./plan.js";
 import { quoted } from "./request_text.js";
 import { extremes, cosines, similarityTable } from "./similarity.js";
 
@@ -35,16 +36,13 @@ function featuresOf(version, signal) {
   const element = h("section", { class: "stack", "aria-label": `Features of ${version.model}` });
   const meaning = source === "encoder" ? "The encoder computes a few numbers from a picture, its code." : "The critic computes numbers from a picture before it scores it: its last hidden layer.";
   const known = version.job || source === "encoder";
-  return fill(element, h("p", {}, `${meaning} A search or a small classifier can start from these features.`), probe(version, signal), known
-    ? comparison(element, version, signal)
+  return fill(element, h("p", {}, `${meaning} A search or a small classifier can start from these features.`), version.card.probe && probe(version.card.probe), known
+    ? [!version.card.probe && unmeasured(version, signal), comparison(element, version, signal)]
     : h("p", { class: "hint" }, `The critic of ${version.model} is not here: only the job that trained a version keeps it, and this version has none.`));
 }
 
-/** How useful the features are for another task, as the linear probe measured it. @param {any} version @param {AbortSignal} signal */
-function probe({ model, card }, signal) {
-  const found = card.probe;
-  if (!found) return unmeasured(model, signal);
-  const { accuracy, pixels, untrained, gain, majority, n_test: tested } = found;
+/** How useful the features are for another task, as the linear probe measured it. @param {any} probe of the card */
+function probe({ accuracy, pixels, untrained, gain, majority, n_test: tested }) {
   const [low, high] = gain.interval;
   return h("section", { class: "stack", "aria-label": "Linear probe" },
     h("h3", {}, "Linear probe"),
@@ -54,14 +52,16 @@ function probe({ model, card }, signal) {
     ])),
     h("p", { class: "hint" }, `A linear classifier on these features names the class of ${percent(accuracy.value)} of ${count(tested)} pictures that it did not learn from. `,
       low > 0 ? "That is better than the same classifier on raw pixels." : high < 0 ? "That is worse than the same classifier on raw pixels."
-        : "The 95 % interval of the difference from raw pixels holds 0: these features are no better than pixels."));
+        : "The 95 % interval of the difference from raw pixels holds 0: these features are no better than pixels.",
+      untrained.value >= accuracy.value && " The network before its training does as well, so the training added nothing to it."));
 }
 
 /** @param {number} share */
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** Offer the measurement. @param {string} model @param {AbortSignal} signal */
-function unmeasured(model, signal) {
+/** Offer the measurement, or say why there is none. @param {any} version @param {AbortSignal} signal */
+function unmeasured({ model, dataset, recipe }, signal) {
+  if (recipe.data.classes < 2) return h("p", {}, `How useful they are cannot be measured here: the linear probe names the classes of pictures, and ${dataset} has fewer than two.`);
   const refusal = h("p", { class: "refusal", role: "alert" });
   const evaluate = posterOnce("/jobs");
   const button = h("button", {
@@ -73,7 +73,7 @@ function unmeasured(model, signal) {
         go(`jobs/${(await evaluate({ kind: "evaluate", model, figures: ["probe"] }, signal)).id}`);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        setText(refusal, error.message);
+        setText(refusal, refusalsOf(error).map(({ message }) => message).join(" "));
         button.disabled = false;
       }
     },
@@ -142,7 +142,7 @@ function comparison(place, version, signal) {
       const text = await response.text();
       const { features, size } = JSON.parse(text);
       const similarity = cosines(features);
-      if (files.length > 1) fill(table, similarityTable(similarity, urls(files)));
+      if (files.length > 1) fill(table, similarityTable(similarity, { sources: urls(files), onRemove: (one) => show(files.filter((_, at) => at !== one)) }));
       setText(words, [files.length > 1 ? extremes(similarity) : "Add another picture to compare it with.", `${count(size)} numbers per picture.`,
         tooMany ? `The table takes ${MOST} pictures; POST /features takes more.` : "", note].filter(Boolean).join(" "));
       [json.href] = replies([new Blob([text], { type: "application/json" })]);
@@ -170,6 +170,6 @@ function comparison(place, version, signal) {
 
   show([]);
   return h("div", { class: "stack" }, h("h3", {}, "Which pictures are alike"),
-    h("p", { class: "hint" }, "The cosine of two pictures' features is 1 if they point in the same direction. Features of a critic are seldom far from 1: compare the numbers with each other."),
+    h("p", { class: "hint" }, "The cosine of two pictures' features is 1 where they point in the same direction, and 0 at a right angle. Compare the numbers with each other: how far they spread depends on the model."),
     words, refusal, table, tools, pictureSource(place, { onFiles: (chosen) => show([...files, ...chosen]), signal }), examples.element);
 }

@@ -33,9 +33,9 @@ export function extremes(similarity) {
 
 /**
  * A table of all cosines; the darker a number's ground, the more alike are two different pictures.
- * @param {number[][]} similarity @param {string[]} sources addresses of the pictures
+ * @param {number[][]} similarity @param {{sources: string[], onRemove: (picture: number) => void}} options `sources` are addresses of the pictures
  */
-export function similarityTable(similarity, sources) {
+export function similarityTable(similarity, { sources, onRemove }) {
   const values = pairs(similarity).map(({ value }) => value);
   const [largest, smallest] = [values[0], values[values.length - 1]];
   const heading = (/** @type {number} */ at, /** @type {string} */ scope) => h("th", { scope }, h("img", { class: "pixels", src: sources[at], alt: "" }), at + 1);
@@ -46,6 +46,7 @@ export function similarityTable(similarity, sources) {
     return element;
   };
   return scrolling("Cosine similarity of the pictures", h("table", { class: "similarity" },
-    h("thead", {}, h("tr", {}, h("td"), sources.map((_, at) => heading(at, "col")))),
-    h("tbody", {}, similarity.map((row, one) => h("tr", {}, heading(one, "row"), row.map((value, other) => cell(value, one === other)))))));
+    h("thead", {}, h("tr", {}, h("td"), sources.map((_, at) => heading(at, "col")), h("td"))),
+    h("tbody", {}, similarity.map((row, one) => h("tr", {}, heading(one, "row"), row.map((value, other) => cell(value, one === other)),
+      h("td", {}, h("button", { type: "button", class: "plain", "aria-label": `Remove picture ${one + 1}`, onclick: () => onRemove(one) }, "Remove")))))));
 }
