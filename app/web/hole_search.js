@@ -1,7 +1,7 @@
 // Fill a hole by a search: a generator's latent whose picture fits around the hole.
 
 import { address, Problem, root, send } from "./api.js";
-import { bar, copyButton, fill, h, setText } from "./dom.js";
+import { bar, copyButton, empty, fill, h, setText } from "./dom.js";
 import { eventsOf } from "./event_stream.js";
 import { number } from "./format.js";
 import { sourceOf } from "./latents.js";
@@ -43,6 +43,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
   const slider = beforeAfter({ label: "Before and after", signal });
   const sample = h("img", { class: "pixels", alt: "The whole picture of the latent that was found" });
   const download = h("a", { class: "button" }, "Download PNG");
+  const nothing = empty("Nothing is filled yet. Drop a picture or click an example, paint the hole, and start the search.");
   const found = h("div", { class: "stack", hidden: true }, slider.element,
     h("figure", { class: "waypoint" }, sample, h("figcaption", { class: "muted small" }, "the whole picture that was found")),
     h("div", { class: "row" }, download, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python")));
@@ -50,7 +51,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
     h("form", { class: "row bottom", onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); void search().catch((error) => signal.aborted || console.error(error)); } },
       classField, h("label", { class: "field", for: "search-seed" }, "Seed", seed), diceButton("Another seed", (value) => set({ seed: value })),
       h("label", { class: "field", for: "search-steps" }, "Steps", steps), button, stopping),
-    refusal, status, progress, found);
+    refusal, nothing, status, progress, found);
 
   /** @param {Partial<SearchSettings>} values */
   function set(values) {
@@ -124,6 +125,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
     download.download = `${asked.name.replace(/\.[^.]*$/, "")}-${data.model}.png`;
     setText(status, `${data.model} filled the hole in ${data.steps} steps${data.class === null ? "" : `, class ${className(data.class)}`}. ${closeness(data.psnr)}`);
     found.hidden = false;
+    nothing.hidden = true;
   }
 
   /** @type {string[]} */
@@ -149,6 +151,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
       if (chosen?.model !== version?.model) {
         running?.abort();
         found.hidden = true;
+        nothing.hidden = false;
         setText(status, "");
         setText(refusal, "");
       }
