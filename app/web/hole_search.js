@@ -3,7 +3,6 @@
 import { address, Problem, root, send } from "./api.js";
 import { bar, copyButton, empty, fill, h, setText } from "./dom.js";
 import { eventsOf } from "./event_stream.js";
-import { number } from "./format.js";
 import { sourceOf } from "./latents.js";
 import { fileUrls, pngOf } from "./pixels.js";
 import { refusalsOf } from "./plan.js";
@@ -41,12 +40,13 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
   const status = h("p", { role: "status" });
   const refusal = h("p", { class: "refusal", role: "alert" });
   const slider = beforeAfter({ label: "Before and after", signal });
-  const sample = h("img", { class: "pixels", alt: "The whole picture of the latent that was found" });
+  const sample = h("img", { class: "pixels", alt: "The whole sample" });
   const download = h("a", { class: "button" }, "Download PNG");
+  const downloadMask = h("a", { class: "button", download: "mask.png" }, "Download the mask");
   const nothing = empty("Nothing is filled yet. Drop a picture or click an example, paint the hole, and start the search.");
   const found = h("div", { class: "stack", hidden: true }, slider.element,
-    h("figure", { class: "waypoint" }, sample, h("figcaption", { class: "muted small" }, "the whole picture that was found")),
-    h("div", { class: "row" }, download, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python")));
+    h("figure", { class: "stack" }, h("figcaption", {}, "The whole sample from which the hole is filled"), sample),
+    h("div", { class: "row" }, download, downloadMask, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python")));
   const element = h("section", { class: "card", "aria-label": "Search", hidden: true }, h("h2", {}, "Fill the hole"),
     h("form", { class: "row bottom", onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); void search().catch((error) => signal.aborted || console.error(error)); } },
       classField, h("label", { class: "field", for: "search-seed" }, "Seed", seed), diceButton("Another seed", (value) => set({ seed: value })),
@@ -69,7 +69,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
   async function search() {
     const { model } = version;
     const given = await parts();
-    if (!given) return setText(refusal, "There is no hole yet: choose a picture, and paint over the part that the model should fill.");
+    if (!given) return setText(refusal, "There is no hole yet: choose a picture that this browser can show, and paint over the part that the model should fill.");
     running?.abort();
     const own = (running = new AbortController());
     const stop = AbortSignal.any([signal, own.signal]);
@@ -86,7 +86,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
       for await (const { event, data } of eventsOf(await send("POST", "/inpaint", { body: form, headers: { Accept: "text/event-stream" }, signal: stop }))) {
         if (event === "error") throw new Problem(data, data.status);
         if (event === "progress") report(data);
-        if (event === "result") present(data, asked);
+        if (event === "result") present(data, asked, given.mask);
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -113,15 +113,15 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
     setText(status, `Step ${step} of ${all}. ${closeness(psnr)}`);
   }
 
-  /** @param {any} data the reply @param {typeof shown} asked */
-  function present(data, asked) {
+  /** @param {any} data the reply @param {typeof shown} asked @param {Blob} mask */
+  function present(data, asked, mask) {
     shown = asked;
     const [target, image] = [data.target, data.image].map(pngOf);
     const { side } = version.recipe.data;
     slider.show({ before: target, after: image, width: side, height: side, words: ["before", "filled"] });
     sample.src = sourceOf(data.sample);
-    sample.width = side * Math.max(1, Math.floor(LARGE / side));
-    [download.href] = urls([image]);
+    sample.style.width = `${side * Math.max(1, Math.floor(LARGE / side))}px`;
+    [download.href, downloadMask.href] = urls([image, mask]);
     download.download = `${asked.name.replace(/\.[^.]*$/, "")}-${data.model}.png`;
     setText(status, `${data.model} filled the hole in ${data.steps} steps${data.class === null ? "" : `, class ${className(data.class)}`}. ${closeness(data.psnr)}`);
     found.hidden = false;
@@ -154,6 +154,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
         nothing.hidden = false;
         setText(status, "");
         setText(refusal, "");
+        slider.set(0); // the pad shows the picture and its hole
       }
       version = chosen;
       element.hidden = !chosen;
@@ -176,5 +177,5 @@ export const keptSearch = (settings) => ({
   class: settings?.class ?? null, seed: settings && settings.seed !== "0" ? settings.seed : null, steps: settings && settings.steps !== String(STEPS) ? settings.steps : null,
 });
 
-/** How near the known part came. @param {number | null} psnr in dB; null if both are equal */
-const closeness = (psnr) => (psnr === null ? "The known part is equal to the picture." : `The known part differs from the picture by ${number(Math.round(10 * psnr) / 10)} dB (PSNR; more is nearer).`);
+/** How near the sample is to the known part. @param {number | null} psnr in dB; null if both are equal */
+const closeness = (psnr) => (psnr === null ? "The sample equals the known part." : `PSNR of the known part: ${psnr.toFixed(1)} dB; higher is nearer.`);

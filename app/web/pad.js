@@ -210,8 +210,8 @@ export function pad({ onChange }) {
     inked: () => pixelsOf(ink.canvas).data.some((value, index) => index % 4 === 3 && value >= HALF),
     /** The picture to send: a PNG whose hole is transparent, or the drawing. */
     picture: () => encode(result()),
-    /** The picture without its hole, and the hole as a mask, which is white where the picture is to be filled. */
-    parts: async () => ({ picture: await encode(ground), mask: await encode(mask()) }),
+    /** The hole as a mask: white on black. */
+    mask,
   };
 
   function mask() {

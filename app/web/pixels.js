@@ -55,10 +55,25 @@ export async function resized(picture, side) {
   return createImageBitmap(picture, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
 }
 
-/** The centred square of a picture, as the service cuts it. @param {ImageBitmap} picture */
+/** The centred square of a picture, as the service cuts it. @param {{width: number, height: number}} picture */
+function centred({ width, height }) {
+  const side = Math.min(width, height);
+  return { left: Math.floor((width - side) / 2), top: Math.floor((height - side) / 2), side };
+}
+
+/** @param {ImageBitmap} picture */
 export function squared(picture) {
-  const side = Math.min(picture.width, picture.height);
-  return createImageBitmap(picture, Math.floor((picture.width - side) / 2), Math.floor((picture.height - side) / 2), side, side);
+  const { left, top, side } = centred(picture);
+  return createImageBitmap(picture, left, top, side, side);
+}
+
+/** Put a mask of the centred square into black of the picture's size. @param {Canvas} mask @param {ImageBitmap} picture */
+export function framed(mask, picture) {
+  const { canvas, context } = sheet(picture.width, picture.height);
+  const { left, top } = centred(picture);
+  context.fillRect(0, 0, picture.width, picture.height);
+  context.drawImage(mask, left, top);
+  return canvas;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { fill, h } from "./dom.js";
 import { pad } from "./pad.js";
-import { decode, draw, encode, resized, squared, traced } from "./pixels.js";
+import { decode, draw, encode, framed, resized, squared, traced } from "./pixels.js";
 
 /** @typedef {import("./translators.js").Translator} Translator */
 /** @typedef {{file: Blob, name: string, bitmap: ImageBitmap | null, example: boolean}} Source `bitmap` is null where this browser cannot decode the file */
@@ -74,8 +74,8 @@ export function sourceBoard({ onChange }) {
       small = trainingSize;
       await show(source?.example);
     },
-    /** The picture and the mask of its hole, for a search; null if there is none yet. */
-    parts: async () => (onPad() && source && board.inked() ? board.parts() : null),
+    /** The picture's file and the mask of its hole, for a search; null if there is none yet. */
+    parts: async () => (onPad() && source?.bitmap && board.inked() ? { picture: source.file, mask: await encode(framed(board.mask(), source.bitmap)) } : null),
     /** The picture to send, as a file; null if there is none yet, or no hole in it that the model needs. @returns {Promise<Blob | null>} */
     async picture() {
       if (onPad()) return source && !translator?.needsHole || board.inked() ? board.picture() : null;
