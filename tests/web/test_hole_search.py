@@ -134,13 +134,34 @@ def test_search_reports_progress_and_can_be_stopped(room: Callable[[str], Page])
 def test_address_holds_the_settings_of_the_search(room: Callable[[str], Page]) -> None:
     page = room("")
     panel(page).get_by_label("Class").select_option("4")
-    panel(page).get_by_label("Seed").fill("9")
-    panel(page).get_by_label("Seed").press("Tab")
+    panel(page).get_by_label("Seed", exact=True).fill("9")
+    panel(page).get_by_label("Seed", exact=True).press("Tab")
     expect(page).to_have_url(re.compile(f"class=4.*seed=9.*steps={STEPS}|steps={STEPS}.*class=4.*seed=9"))
     page.reload()
     expect(panel(page).get_by_label("Class")).to_have_value("4")
-    expect(panel(page).get_by_label("Seed")).to_have_value("9")
+    expect(panel(page).get_by_label("Seed", exact=True)).to_have_value("9")
     expect(panel(page).get_by_label("Steps")).to_have_value(str(STEPS))
+
+
+def test_search_is_copied_as_requests(
+    open_studio: Callable[..., Studio], service: Service, generator: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "my digit.png"
+    path.write_bytes(example(service, 0))
+    studio = open_studio(service.url, permissions=["clipboard-read", "clipboard-write"])
+    page = studio.goto(f"translate?model={MODEL}&steps={STEPS}&class=7")
+    page.get_by_label("Choose pictures").set_input_files(path)
+    page.get_by_role("button", name="Left half").click()
+    fill(page)
+    for words, parts in (
+        ("curl", ("-F 'file=@my digit.png' -F mask=@mask.png", f"-F steps={STEPS}", "-F class=7", "/inpaint")),
+        ("CLI", ("forger inpaint 'my digit.png' mask.png", f"--model {MODEL} --class 7 --seed 0 --steps {STEPS}")),
+        ("Python", ('.inpaint("my digit.png", "mask.png"', f'class_="7", seed=0, steps={STEPS})')),
+    ):
+        panel(page).get_by_role("button", name=f"Copy as {words}").click()
+        expect(page.get_by_text(f"The {words} is in the clipboard.")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert all(part in copied for part in parts), copied
 
 
 def test_what_is_missing_and_what_is_refused_are_sentences(
