@@ -102,8 +102,10 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
   /** @param {boolean} busy */
   function begin(busy) {
     element.setAttribute("aria-busy", String(busy));
+    const focused = [button, stopping].includes(document.activeElement);
     button.disabled = busy;
     stopping.hidden = !busy;
+    if (focused) (busy ? stopping : button).focus();
     if (!busy) fill(progress);
   }
 

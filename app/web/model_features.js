@@ -13,6 +13,7 @@ import { extremes, cosines, similarityTable } from "./similarity.js";
 
 /** as many as the table has room for */
 const MOST = 12;
+const NONE = "Choose two pictures or more. Examples are below.";
 
 /** The network whose features they are. @param {any} version @returns {"encoder" | "critic"} */
 const sourceOf = ({ recipe }) => (recipe.generator.kind.endsWith("_autoencoder") ? "encoder" : "critic");
@@ -88,6 +89,9 @@ function unmeasured({ model, dataset, recipe }, signal) {
 function comparison(place, version, signal) {
   /** @type {File[]} */
   let files = [];
+  /** those that the table shows: what the service refuses is not added @type {File[]} */
+  let compared = [];
+  let result = NONE;
   /** @type {AbortController | undefined} */
   let running;
   const urls = fileUrls(signal);
@@ -130,11 +134,19 @@ function comparison(place, version, signal) {
     attempt(() => compare(stop, chosen.length > MOST));
   }
 
+  /** @param {number} one */
+  function remove(one) {
+    show(files.filter((_, at) => at !== one));
+  }
+
   /** @param {AbortSignal} stop @param {boolean} tooMany */
   async function compare(stop, tooMany) {
-    tools.hidden = true;
-    fill(table);
-    if (!files.length) return setText(words, "Choose two pictures or more. Examples are below.");
+    if (!files.length) {
+      compared = [];
+      tools.hidden = true;
+      fill(table);
+      return setText(words, (result = NONE));
+    }
     setText(words, "The service computes the features.");
     try {
       const response = await request("json", stop);
@@ -142,13 +154,20 @@ function comparison(place, version, signal) {
       const text = await response.text();
       const { features, size } = JSON.parse(text);
       const similarity = cosines(features);
-      if (files.length > 1) fill(table, similarityTable(similarity, { sources: urls(files), onRemove: (one) => show(files.filter((_, at) => at !== one)) }));
-      setText(words, [files.length > 1 ? extremes(similarity) : "Add another picture to compare it with.", `${count(size)} numbers per picture.`,
-        tooMany ? `The table takes ${MOST} pictures; POST /features takes more.` : "", note].filter(Boolean).join(" "));
+      const focused = [...table.querySelectorAll("button")].indexOf(/** @type {any} */ (document.activeElement));
+      fill(table, similarityTable(similarity, { sources: urls(files), onRemove: remove }));
+      if (focused >= 0) (table.querySelectorAll("button")[Math.min(focused, files.length - 1)]).focus();
+      result = [files.length > 1 ? extremes(similarity) : "Add another picture to compare it with.", `${count(size)} numbers per picture.`,
+        tooMany ? `The table takes ${MOST} pictures; POST /features takes more.` : "", note].filter(Boolean).join(" ");
+      setText(words, result);
       [json.href] = replies([new Blob([text], { type: "application/json" })]);
       tools.hidden = false;
+      compared = files;
     } catch (error) {
-      if (!stop.aborted) setText(words, "");
+      if (!stop.aborted) {
+        files = compared;
+        setText(words, result);
+      }
       throw error;
     }
   }

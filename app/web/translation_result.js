@@ -12,6 +12,8 @@ import { wayBack } from "./way_back.js";
  * `names` are those of the domain that is sent and of the one that is returned, such as a and b. `factor` is that of the sides, 1 unless the model enlarges.
  * @typedef {{model: string, direction: "a2b" | "b2a", back: boolean, grey: boolean, names: [string, string], factor: number}} Asked
  */
+/** from here on the page says that it waits */
+const SLOW_MS = 700;
 /** how a picture is enlarged without a model, to compare with @typedef {"pixels" | "bilinear"} Plain */
 
 export const PLAIN = /** @type {[Plain, string][]} */ ([["pixels", "repeated pixels"], ["bilinear", "bilinear interpolation"]]);
@@ -50,6 +52,7 @@ export function translationResult({ plain, signal }) {
     const own = (running = new AbortController());
     const stop = AbortSignal.any([signal, own.signal]);
     element.setAttribute("aria-busy", "true");
+    const slow = setTimeout(() => setText(note, "The model is at work."), SLOW_MS);
     try {
       const started = performance.now();
       const there = await translate(picture, asked, stop);
@@ -72,6 +75,7 @@ export function translationResult({ plain, signal }) {
       if (!(error instanceof Problem)) throw error;
       setText(refusal, error.message);
     } finally {
+      clearTimeout(slow);
       if (running === own) element.setAttribute("aria-busy", "false");
     }
   }

@@ -97,6 +97,7 @@ def test_pictures_are_removed_by_keyboard_one_by_one_and_all(studio: Studio, cri
     part.get_by_role("button", name="Remove picture 1").press("Enter")
     expect(part.get_by_role("row")).to_have_count(3)
     assert numbers(part) == [before[at] for at in (4, 5, 7, 8)]
+    expect(part.get_by_role("button", name="Remove picture 1")).to_be_focused()
     part.get_by_role("button", name="Remove all").press("Enter")
     expect(part.get_by_text("Choose two pictures or more.")).to_be_visible()
     expect(part.get_by_role("table")).to_have_count(0)
@@ -122,8 +123,13 @@ def test_refused_picture_is_a_sentence_at_its_place(studio: Studio, tmp_path: Pa
     tiny = tmp_path / "tiny.png"
     tiny.write_bytes(saved(noise(1, 1, 1, "L")))
     part = features(studio.goto("models/seen"), critic)
+    part.get_by_role("button", name="Example 1").click()
+    expect(part.get_by_text("Add another picture")).to_be_visible()
     part.get_by_label("Choose pictures").set_input_files(tiny)
     expect(part.get_by_role("alert").filter(has_text="16")).to_be_visible()
+    part.get_by_role("button", name="Example 2").click()
+    expect(part.get_by_role("row")).to_have_count(3)
+    expect(part.get_by_text("Most alike: pictures 1 and 2")).to_be_visible()
 
 
 def test_model_of_one_class_and_without_a_critic_says_what_is_missing(studio: Studio, service: Service) -> None:

@@ -22,6 +22,7 @@ export async function room(main, { query, signal }) {
   const groups = grouped(models.filter((/** @type {any} */ model) => takesPictures(model.latest)));
   if (!groups.length) return nothing(main);
   const first = groups[0][1][0].latest;
+  const onlySearches = translatorOf(first).searches;
   const settings = {
     model: query.get("model") ?? first.model, direction: /** @type {"a2b" | "b2a"} */ (query.get("direction") === "b2a" ? "b2a" : "a2b"),
     back: query.get("back"), size: query.get("size") === "training" ? "training" : null, view: query.get("view") === "many" ? "many" : null, job: query.get("job"),
@@ -69,7 +70,8 @@ export async function room(main, { query, signal }) {
     h("section", { class: "card", "aria-label": "Translator" },
       h("div", { class: "row bottom" }, h("label", { class: "field", for: "model" }, "Model", chosen), health, directions,
         h("label", { class: "field", for: "size" }, "Size of the picture", size),
-        h("label", { class: "field", for: "plain" }, "Compare with", plain), backLabel), hint, refusal),
+        h("label", { class: "field", for: "plain" }, "Compare with", plain), backLabel), hint, refusal,
+      onlySearches && h("p", { class: "hint" }, "No model translates, paints or enlarges pictures yet. Train one:"), onlySearches && trainings()),
     one, many.element);
 
   /** @param {File[]} files */
@@ -89,7 +91,7 @@ export async function room(main, { query, signal }) {
       if (settings.model === found.model) toast(`These are the settings of ${file.name}.`, ["Translate this picture", () => attempt(use(file, false))], 12);
     } else {
       await use(file, false);
-      if (found?.model) toast(`${file.name} is a sample of ${found.model}.`, ["Open its settings", () => go(sampleAddress(found))], 12);
+      if (found?.seed !== undefined) toast(`${file.name} is a sample of ${found.model}.`, ["Open its settings", () => go(sampleAddress(found))], 12);
     }
   }
 
@@ -214,6 +216,9 @@ function sampleAddress({ model, seed, n, temperature, class: of }) {
 function nothing(main) {
   fill(main, h("h1", {}, "Translate"), empty("No model translates pictures yet. Train one; or here, by a card:", "forger train cyclegan",
     h("p", {}, "Quicker than photographs: a model that paints drawings, fills holes or enlarges pictures."),
-    h("div", { class: "row" }, h("a", { class: "button", href: "new?family=cyclegan" }, "Train one here"),
-      h("a", { class: "button", href: "new?family=pix2pix&dataset=digits" }, "Paint drawings"), h("a", { class: "button", href: "new?family=inpaint" }, "Fill holes"), h("a", { class: "button", href: "new?family=srgan" }, "Enlarge pictures"))));
+    trainings()));
 }
+
+/** Links to the trainings of models that take pictures. */
+const trainings = () => h("div", { class: "row" }, [["cyclegan", "Train one here"], ["pix2pix&dataset=digits", "Paint drawings"], ["inpaint", "Fill holes"], ["srgan", "Enlarge pictures"]].map(([family, title]) =>
+  h("a", { class: "button", href: `new?family=${family}` }, title)));
