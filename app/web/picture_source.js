@@ -91,7 +91,7 @@ export function exampleStrip({ onPicture, signal }) {
   return {
     element,
     /** @param {string} dataset @param {string | null} domain @param {string} onClick what a click does, in words */
-    show(dataset, domain, onClick) {
+    show(dataset, domain, onClick = "one click translates") {
       meaning = onClick;
       if (shown.dataset !== dataset || shown.domain !== domain) void read(dataset, domain, 1).catch((error) => signal.aborted || console.error(error));
     },

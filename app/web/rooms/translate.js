@@ -166,7 +166,7 @@ export async function room(main, { query, signal }) {
     many.element.hidden = view !== "many";
     one.hidden = view === "many";
     (view === "many" ? many.source : source).append(pictures);
-    examples.show(translator.dataset, translator.twoDomains ? (direction === "a2b" ? "a" : "b") : null, translator.searches ? "one click puts it on the pad" : "one click translates");
+    examples.show(translator.dataset, translator.twoDomains ? (direction === "a2b" ? "a" : "b") : null, translator.searches ? "one click puts it on the pad" : undefined);
   }
 
   const translateAfter = debounced(() => attempt(translate()), WAIT_MS, signal);
