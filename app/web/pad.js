@@ -210,7 +210,20 @@ export function pad({ onChange }) {
     inked: () => pixelsOf(ink.canvas).data.some((value, index) => index % 4 === 3 && value >= HALF),
     /** The picture to send: a PNG whose hole is transparent, or the drawing. */
     picture: () => encode(result()),
+    /** The hole as a mask: white on black. */
+    mask,
   };
+
+  function mask() {
+    const { canvas, context } = sheet(ground.width, ground.height);
+    const image = pixelsOf(ink.canvas);
+    for (let at = 0; at < image.data.length; at += 4) {
+      image.data.fill(image.data[at + 3] < HALF ? 0 : 255, at, at + 3);
+      image.data[at + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+    return canvas;
+  }
 
   function result() {
     const { canvas, context } = sheet(ground.width, ground.height);

@@ -49,7 +49,7 @@ export function pictureSource(main, { onFiles, signal }) {
     }, { signal });
   }
   document.addEventListener("paste", (event) => {
-    if (!(/** @type {Element} */ (event.target).closest?.("input, textarea"))) take(event.clipboardData?.files);
+    if (element.checkVisibility() && !(/** @type {Element} */ (event.target).closest?.("input, textarea"))) take(event.clipboardData?.files);
   }, { signal });
   return element;
 }
@@ -64,6 +64,7 @@ export function exampleStrip({ onPicture, signal }) {
   const others = h("button", { type: "button", class: "plain", onclick: () => void read(shown.dataset, shown.domain, shown.seed + 1) }, "Others");
   const element = h("div", { class: "stack", hidden: true }, h("div", { class: "row small" }, note, others), strip);
   let shown = { dataset: "", domain: /** @type {string | null} */ (null), seed: 1 };
+  let meaning = "";
   const urls = fileUrls(signal);
 
   /** @param {string} dataset @param {string | null} domain @param {number} seed */
@@ -75,7 +76,7 @@ export function exampleStrip({ onPicture, signal }) {
       if (shown.dataset !== dataset || shown.domain !== domain || shown.seed !== seed) return;
       const files = images.map((/** @type {string} */ text, /** @type {number} */ index) => new File([pngOf(text)], `${dataset}${domain ? `-${domain}` : ""}-${seed}-${index}.png`, { type: "image/png" }));
       const sources = urls(files);
-      setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: one click translates.`);
+      setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: ${meaning}.`);
       others.hidden = false;
       fill(strip, files.map((/** @type {File} */ file, /** @type {number} */ index) =>
         h("button", { type: "button", "aria-label": `Example ${index + 1}`, onclick: () => onPicture(file) }, h("img", { src: sources[index], alt: "", class: "pixels" }))));
@@ -89,8 +90,9 @@ export function exampleStrip({ onPicture, signal }) {
 
   return {
     element,
-    /** @param {string} dataset @param {string | null} domain */
-    show(dataset, domain) {
+    /** @param {string} dataset @param {string | null} domain @param {string} onClick what a click does, in words */
+    show(dataset, domain, onClick = "one click translates") {
+      meaning = onClick;
       if (shown.dataset !== dataset || shown.domain !== domain) void read(dataset, domain, 1).catch((error) => signal.aborted || console.error(error));
     },
   };

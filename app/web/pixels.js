@@ -55,6 +55,34 @@ export async function resized(picture, side) {
   return createImageBitmap(picture, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
 }
 
+/** The centred square of a picture, as the service cuts it. @param {{width: number, height: number}} picture */
+function centred({ width, height }) {
+  const side = Math.min(width, height);
+  return { left: Math.floor((width - side) / 2), top: Math.floor((height - side) / 2), side };
+}
+
+/** @param {ImageBitmap} picture */
+export function squared(picture) {
+  const { left, top, side } = centred(picture);
+  return createImageBitmap(picture, left, top, side, side);
+}
+
+/** Put a mask of the centred square into black of the picture's size. @param {Canvas} mask @param {ImageBitmap} picture */
+export function framed(mask, picture) {
+  const { canvas, context } = sheet(picture.width, picture.height);
+  const { left, top } = centred(picture);
+  context.fillRect(0, 0, picture.width, picture.height);
+  context.drawImage(mask, left, top);
+  return canvas;
+}
+
+/**
+ * Enlarge a picture without any model: repeat its pixels, or blend them. @param {ImageBitmap} picture
+ * @param {number} width @param {number} height in pixels @param {boolean} blended bilinear, else each pixel is repeated
+ */
+export const enlargedPlainly = async (picture, width, height, blended) =>
+  encode(draw(await createImageBitmap(picture, { resizeWidth: width, resizeHeight: height, resizeQuality: blended ? "low" : "pixelated" }), true));
+
 /** @param {Canvas} canvas @returns {Promise<Blob>} a PNG */
 export const encode = (canvas) => new Promise((resolve) => canvas.toBlob((blob) => resolve(/** @type {Blob} */ (blob)), "image/png"));
 

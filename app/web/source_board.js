@@ -2,7 +2,7 @@
 
 import { fill, h } from "./dom.js";
 import { pad } from "./pad.js";
-import { decode, draw, encode, resized, traced } from "./pixels.js";
+import { decode, draw, encode, framed, resized, squared, traced } from "./pixels.js";
 
 /** @typedef {import("./translators.js").Translator} Translator */
 /** @typedef {{file: Blob, name: string, bitmap: ImageBitmap | null, example: boolean}} Source `bitmap` is null where this browser cannot decode the file */
@@ -26,7 +26,7 @@ export function sourceBoard({ onChange }) {
   /** Put the picture on the pad, if this model reads drawings or holes. */
   async function show(asLines = false) {
     if (!translator) return;
-    const { reads, side } = translator;
+    const { reads, side, searches } = translator;
     const unreadable = source !== null && source.bitmap === null;
     element.hidden = !(reads === "lines" || (reads === "hole" && source)) || unreadable;
     if (element.hidden) return;
@@ -34,7 +34,8 @@ export function sourceBoard({ onChange }) {
     tracing.hidden = reads !== "lines" || !source;
     if (reads === "lines" && !source && blankSide === side) return;
     blankSide = reads === "lines" && !source ? side : 0;
-    const picture = source?.bitmap && (small ? await resized(source.bitmap, side) : source.bitmap);
+    const whole = source?.bitmap && (searches ? await squared(source.bitmap) : source.bitmap);
+    const picture = whole && (small ? await resized(whole, side) : whole);
     if (reads === "lines") board.start("lines", picture ? (asLines ? traced(draw(picture)) : picture) : { width: side, height: side });
     else if (picture) {
       board.start("hole", picture);
@@ -73,6 +74,8 @@ export function sourceBoard({ onChange }) {
       small = trainingSize;
       await show(source?.example);
     },
+    /** The picture's file and the mask of its hole, for a search; null if there is none yet. */
+    parts: async () => (onPad() && source?.bitmap && board.inked() ? { picture: source.file, mask: await encode(framed(board.mask(), source.bitmap)) } : null),
     /** The picture to send, as a file; null if there is none yet, or no hole in it that the model needs. @returns {Promise<Blob | null>} */
     async picture() {
       if (onPad()) return source && !translator?.needsHole || board.inked() ? board.picture() : null;

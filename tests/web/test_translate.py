@@ -133,7 +133,7 @@ def test_slider_moves_by_drag_click_and_arrow_key(room: Callable[[str], Page]) -
     drop(page, ("meadow.png", scene()))
     slider = page.get_by_role("slider", name="Before and after")
     expect(slider).to_have_value("50")
-    box = page.locator(".before-after").bounding_box()
+    box = result(page).locator(".before-after").bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2
     page.mouse.click(box["x"] + 0.2 * box["width"], middle)
@@ -145,7 +145,7 @@ def test_slider_moves_by_drag_click_and_arrow_key(room: Callable[[str], Page]) -
     expect(slider).to_have_value("70")
     page.keyboard.press("ArrowRight")
     expect(slider).to_have_value("71")
-    expect(page.locator(".before-after > div")).to_have_css("clip-path", "inset(0px 29% 0px 0px)")
+    expect(result(page).locator(".before-after > div")).to_have_css("clip-path", "inset(0px 29% 0px 0px)")
 
 
 def test_pasted_picture_is_translated(room: Callable[[str], Page], service: Service) -> None:

@@ -6,6 +6,7 @@ import { clock, count, number } from "../format.js";
 import { humanFigure } from "../human.js";
 import { go } from "../main.js";
 import { exportForm } from "../model_export.js";
+import { featuresPart } from "../model_features.js";
 import { importedFacts, importForm } from "../model_import.js";
 import { judged } from "../model_versions.js";
 import { linked } from "./jobs.js";
@@ -57,6 +58,7 @@ function versionCard(version, changed, signal) {
         h("dt", {}, "sha256"), h("dd", { class: "mono" }, version.export_sha256),
         card.imported && importedFacts(card.imported))),
     exportForm(version.model, signal),
+    featuresPart(version, signal),
     card.human && humanFigure(card.human, "Judged by people"));
 }
 
