@@ -9,19 +9,20 @@ const EXAMPLES = 8;
 
 /**
  * A place for pictures; a drop anywhere in the room counts, and so does a paste.
- * @param {HTMLElement} main the room @param {{onFiles: (files: File[]) => void, signal: AbortSignal}} options
+ * @param {HTMLElement} main the room @param {{onFiles: (files: File[]) => void, many?: boolean, signal: AbortSignal}} options
  */
-export function pictureSource(main, { onFiles, signal }) {
+export function pictureSource(main, { onFiles, many = true, signal }) {
+  const title = many ? "Choose pictures" : "Choose a picture";
   const words = h("span", {}, "Drop or paste a picture here, or");
   const input = h("input", {
-    type: "file", accept: "image/*", multiple: true, class: "unseen", "aria-label": "Choose pictures",
+    type: "file", accept: "image/*", multiple: many, class: "unseen", "aria-label": title,
     onchange: () => {
       take(input.files);
       input.value = "";
     },
   });
   const element = h("div", { class: "drop tight" }, words, h("div", { class: "row" },
-    h("label", { class: "button" }, "Choose pictures", input), cameraButton((picture) => onFiles([picture]), signal),
+    h("label", { class: "button" }, title, input), cameraButton((picture) => onFiles([picture]), signal),
     "read" in (navigator.clipboard ?? {}) && h("button", { type: "button", onclick: () => void paste() }, "Paste")));
 
   /** @param {FileList | null | undefined} files */
@@ -56,9 +57,9 @@ export function pictureSource(main, { onFiles, signal }) {
 
 /**
  * Examples of a dataset as buttons; nothing is chosen until a person clicks one.
- * @param {{onPicture: (picture: File) => void, signal: AbortSignal}} options
+ * @param {{onPicture: (picture: File) => void, does?: string, signal: AbortSignal}} options `does` says what a click does
  */
-export function exampleStrip({ onPicture, signal }) {
+export function exampleStrip({ onPicture, does = "translates", signal }) {
   const strip = h("div", { class: "examples", role: "group", "aria-label": "Examples" });
   const note = h("span", { class: "hint" });
   const others = h("button", { type: "button", class: "plain", onclick: () => void read(shown.dataset, shown.domain, shown.seed + 1) }, "Others");
@@ -75,7 +76,7 @@ export function exampleStrip({ onPicture, signal }) {
       if (shown.dataset !== dataset || shown.domain !== domain || shown.seed !== seed) return;
       const files = images.map((/** @type {string} */ text, /** @type {number} */ index) => new File([pngOf(text)], `${dataset}${domain ? `-${domain}` : ""}-${seed}-${index}.png`, { type: "image/png" }));
       const sources = urls(files);
-      setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: one click translates.`);
+      setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: one click ${does}.`);
       others.hidden = false;
       fill(strip, files.map((/** @type {File} */ file, /** @type {number} */ index) =>
         h("button", { type: "button", "aria-label": `Example ${index + 1}`, onclick: () => onPicture(file) }, h("img", { src: sources[index], alt: "", class: "pixels" }))));
