@@ -3,9 +3,10 @@
 import { get, post, Problem, remove } from "./api.js";
 import { confirmed, fill, h, setText } from "./dom.js";
 import { number } from "./format.js";
+import { refuse } from "./latent_file.js";
 import { latentSlot } from "./latent_slot.js";
 
-/** amounts that a slider reaches, in deviations of a number of the latent */
+/** amounts that a slider reaches, in deviations of a number of the latent; one between means reaches the other mean */
 const REACH = 6;
 const STEPS = 120;
 const MOST = 32;
@@ -59,6 +60,7 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
   async function find(kind) {
     if (!name.reportValidity() || !amount.reportValidity()) return;
     const [from, to] = slots.map((slot) => ({ latents: slot.points().map(({ latent }) => latent) }));
+    if (kind === "means" && !(from.latents.length && to.latents.length)) refuse("Put a picture into A and one into B, or several.");
     const { data } = await post(path(), { name: name.value || free(KINDS[kind].name), kind, ...(kind === "means" ? { from, to } : { n: Number(amount.value) }) }, signal);
     name.value = "";
     known = [...known, ...data];
@@ -83,7 +85,7 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
 
   /** @param {Direction} direction */
   function row({ name: of, kind, strength }) {
-    const reach = REACH * chosen().version.recipe.latent.scale;
+    const reach = Math.max(REACH * chosen().version.recipe.latent.scale, kind === "means" ? Math.ceil(strength) : 0);
     const value = h("output", { class: "number" });
     const reset = h("button", { type: "button", class: "plain", "aria-label": `Reset ${of}`, onclick: () => { set(0); range.focus(); } }, "Reset");
     const range = h("input", {
@@ -92,9 +94,14 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
     });
 
     /** @param {number} to */
-    function set(to) {
+    function note(to) {
       if (to) amounts.set(of, to);
       else amounts.delete(of);
+    }
+
+    /** @param {number} to */
+    function set(to) {
+      note(to);
       range.value = String(to);
       label();
       onMove();
@@ -118,6 +125,7 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
       }, erase);
     }
 
+    note(Number(range.value)); // an address may go further
     label();
     return h("li", { class: "step", data: { name: of } },
       h("span", { class: "mono", title: `${KINDS[kind].title}, strength ${number(strength)}` }, of), range, value, h("span", { class: "row" }, reset, erase));
@@ -126,8 +134,9 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
   return {
     element,
     slots,
-    /** Read the directions of the chosen version. Throws Problem. */
+    /** Read the directions of another version. Throws Problem. */
     async read() {
+      await Promise.all(slots.map((slot) => slot.restore([])));
       known = (await get(path(), {}, signal)).data;
       for (const one of amounts.keys()) if (!known.some((direction) => direction.name === one)) amounts.delete(one);
       show();

@@ -28,7 +28,7 @@ export function inversionPanel({ chosen, onFound, signal }) {
   const status = h("p", { class: "muted", role: "status" });
   const ofClasses = h("p", { class: "hint" }, "The search keeps to the class that is chosen above; with “any” it finds the nearest class.");
   const strip = exampleStrip({ onPicture: start, does: "searches for its latent", signal });
-  const element = h("section", { class: "card", "aria-label": "From a picture" });
+  const element = h("section", { class: "card later", "aria-label": "From a picture" });
   fill(element, h("h2", {}, "From a picture of yours"),
     pictureSource(element, { onFiles: ([file]) => element.isConnected && start(file), many: false, signal }), strip.element,
     h("div", { class: "row bottom" }, h("label", { class: "field", for: "steps" }, "Steps of the search", steps), again),

@@ -136,6 +136,7 @@ export function latentEdit({ signal }) {
     element,
     async update(now) {
       const other = now.asked.model !== model;
+      if (other && model) keep({ start: (start = null) });
       chosen = now;
       model = now.asked.model;
       const key = JSON.stringify([drawnBy(now), start ?? sampleName(now.asked, 0)]);

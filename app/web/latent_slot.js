@@ -93,7 +93,7 @@ export function latentSlot({ letter, sign, chosen, onChange, onAim, signal }) {
         h("button", {
           type: "button", class: "plain", "aria-label": `Remove picture ${at + 1} of ${letter}`,
           onclick: () => { points = points.filter((one) => one !== point); setText(refusal, ""); show(); onChange(); },
-        }, "Remove")))), !points.length && h("span", { class: "hint" }, "Drop a PNG or a sample here, click a sample below, or type a seed."));
+        }, "Remove")))), !points.length && h("span", { class: "hint" }, "Drop a PNG or a sample here, click a sample above, or type a seed."));
   }
 
   show();
