@@ -8,7 +8,7 @@ import { latentSlot } from "./latent_slot.js";
 
 /** amounts that a slider reaches, in deviations of a number of the latent; one between means reaches the other mean */
 const REACH = 6;
-const STEPS = 120;
+const STEP = 0.1;
 const MOST = 32;
 const NAME = "[a-z0-9][a-z0-9._\\-]*";
 /** the names that directions get without another one */
@@ -85,11 +85,11 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
 
   /** @param {Direction} direction */
   function row({ name: of, kind, strength }) {
-    const reach = Math.max(REACH * chosen().version.recipe.latent.scale, kind === "means" ? Math.ceil(strength) : 0);
+    const reach = Math.ceil(Math.max(REACH * chosen().version.recipe.latent.scale, kind === "means" ? strength : 0));
     const value = h("output", { class: "number" });
     const reset = h("button", { type: "button", class: "plain", "aria-label": `Reset ${of}`, onclick: () => { set(0); range.focus(); } }, "Reset");
     const range = h("input", {
-      type: "range", min: -reach, max: reach, step: (2 * reach) / STEPS, value: amounts.get(of) ?? 0, "aria-label": of,
+      type: "range", min: -reach, max: reach, step: STEP, value: amounts.get(of) ?? 0, "aria-label": of,
       oninput: () => set(Number(range.value)), ondblclick: () => set(0),
     });
 

@@ -1,12 +1,12 @@
 // A picture of a person's own becomes a latent: the service searches for it, and the page shows how far it is.
 
-import { Problem } from "./api.js";
+import { Problem, send } from "./api.js";
 import { bar, fill, h, setText } from "./dom.js";
+import { eventsOf } from "./event_stream.js";
 import { number } from "./format.js";
 import { oneOf, pointOf } from "./latent_file.js";
 import { exampleStrip, pictureSource } from "./picture_source.js";
 import { pictureSettings } from "./png.js";
-import { search } from "./search.js";
 
 const STEPS = 200;
 const MOST_STEPS = 1000;
@@ -27,10 +27,10 @@ export function inversionPanel({ chosen, onFound, signal }) {
   const refusal = h("p", { class: "refusal", role: "alert" });
   const status = h("p", { class: "muted", role: "status" });
   const ofClasses = h("p", { class: "hint" }, "The search keeps to the class that is chosen above; with “any” it finds the nearest class.");
-  const strip = exampleStrip({ onPicture: start, does: "searches for its latent", signal });
+  const strip = exampleStrip({ onPicture: start, signal });
   const element = h("section", { class: "card later", "aria-label": "From a picture" });
   fill(element, h("h2", {}, "From a picture of yours"),
-    pictureSource(element, { onFiles: ([file]) => element.isConnected && start(file), many: false, signal }), strip.element,
+    pictureSource(element, { onFiles: ([file]) => start(file), many: false, signal }), strip.element,
     h("div", { class: "row bottom" }, h("label", { class: "field", for: "steps" }, "Steps of the search", steps), again),
     ofClasses, progress, refusal, status);
   element.addEventListener("drop", (/** @type {Event} */ event) => event.stopPropagation());
@@ -47,12 +47,13 @@ export function inversionPanel({ chosen, onFound, signal }) {
     find(picture, own.signal).then(onFound).catch((error) => {
       if (signal.aborted || own !== stopping) return;
       if (own.signal.aborted) setText(status, "The search was cancelled.");
-      else if (error instanceof Problem) setText(refusal, error.message);
-      else console.error(error);
+      else setText(refusal, error instanceof Problem ? error.message : "The search was cut off. Start it again.");
     }).finally(() => {
       if (own !== stopping) return;
+      const focused = progress.contains(document.activeElement);
       progress.hidden = true;
       again.hidden = false;
+      if (focused) again.focus();
     });
   }
 
@@ -66,10 +67,20 @@ export function inversionPanel({ chosen, onFound, signal }) {
     for (const [name, value] of Object.entries({ file: picture, model: now.asked.model, steps: steps.value })) form.set(name, value);
     if (/^\d+$/.test(now.asked.class ?? "")) form.set("class", now.asked.class);
     show({ step: 0, steps: Number(steps.value), psnr: null });
-    const { latents: [latent], class: of, image, target, psnr } = await search("/invert", form, show, either);
+    const { latents: [latent], class: of, image, target, psnr } = await result(form, either);
     const near = psnr === null ? "equal to yours" : `${number(psnr)} dB`;
     setText(status, `Found${of === null ? "" : ` in class ${of}`}: ${near}. From 30 dB on eyes hardly see a difference. More steps may find a nearer picture, or the model never learned such ones.`);
     return { point: { name: null, latent, weights: of === null ? null : oneOf(now.version.classes, of), image }, target, words: `found, ${near}` };
+  }
+
+  /** Follow the search to its result. Throws Problem. @param {FormData} form @param {AbortSignal} stop */
+  async function result(form, stop) {
+    for await (const { event, data } of eventsOf(await send("POST", "/invert", { body: form, headers: { Accept: "text/event-stream" }, signal: stop }))) {
+      if (event === "progress") show(data);
+      if (event === "error") throw new Problem(data, data.status);
+      if (event === "result") return data;
+    }
+    throw new Problem({ detail: "The search was cut off. Start it again." }, 0);
   }
 
   /** @param {{step: number, steps: number, psnr: number | null}} news */
@@ -85,7 +96,7 @@ export function inversionPanel({ chosen, onFound, signal }) {
     update: ({ version }) => {
       ofClasses.hidden = !version.recipe.game.conditional;
       strip.element.hidden = version.dataset.startsWith("(");
-      if (!strip.element.hidden) strip.show(version.dataset, null);
+      if (!strip.element.hidden) strip.show(version.dataset, null, "one click searches for its latent");
     },
     /** End a search for a model that is not chosen any more. */
     stop: () => stopping.abort(),

@@ -50,21 +50,22 @@ export function pictureSource(main, { onFiles, many = true, signal }) {
     }, { signal });
   }
   document.addEventListener("paste", (event) => {
-    if (!(/** @type {Element} */ (event.target).closest?.("input, textarea"))) take(event.clipboardData?.files);
+    if (element.checkVisibility() && !(/** @type {Element} */ (event.target).closest?.("input, textarea"))) take(event.clipboardData?.files);
   }, { signal });
   return element;
 }
 
 /**
  * Examples of a dataset as buttons; nothing is chosen until a person clicks one.
- * @param {{onPicture: (picture: File) => void, does?: string, signal: AbortSignal}} options `does` says what a click does
+ * @param {{onPicture: (picture: File) => void, signal: AbortSignal}} options
  */
-export function exampleStrip({ onPicture, does = "translates", signal }) {
+export function exampleStrip({ onPicture, signal }) {
   const strip = h("div", { class: "examples", role: "group", "aria-label": "Examples" });
   const note = h("span", { class: "hint" });
   const others = h("button", { type: "button", class: "plain", onclick: () => void read(shown.dataset, shown.domain, shown.seed + 1) }, "Others");
   const element = h("div", { class: "stack", hidden: true }, h("div", { class: "row small" }, note, others), strip);
   let shown = { dataset: "", domain: /** @type {string | null} */ (null), seed: 1 };
+  let meaning = "";
   const urls = fileUrls(signal);
 
   /** @param {string} dataset @param {string | null} domain @param {number} seed */
@@ -76,7 +77,7 @@ export function exampleStrip({ onPicture, does = "translates", signal }) {
       if (shown.dataset !== dataset || shown.domain !== domain || shown.seed !== seed) return;
       const files = images.map((/** @type {string} */ text, /** @type {number} */ index) => new File([pngOf(text)], `${dataset}${domain ? `-${domain}` : ""}-${seed}-${index}.png`, { type: "image/png" }));
       const sources = urls(files);
-      setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: one click ${does}.`);
+      setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: ${meaning}.`);
       others.hidden = false;
       fill(strip, files.map((/** @type {File} */ file, /** @type {number} */ index) =>
         h("button", { type: "button", "aria-label": `Example ${index + 1}`, onclick: () => onPicture(file) }, h("img", { src: sources[index], alt: "", class: "pixels" }))));
@@ -90,8 +91,9 @@ export function exampleStrip({ onPicture, does = "translates", signal }) {
 
   return {
     element,
-    /** @param {string} dataset @param {string | null} domain */
-    show(dataset, domain) {
+    /** @param {string} dataset @param {string | null} domain @param {string} onClick what a click does, in words */
+    show(dataset, domain, onClick = "one click translates") {
+      meaning = onClick;
       if (shown.dataset !== dataset || shown.domain !== domain) void read(dataset, domain, 1).catch((error) => signal.aborted || console.error(error));
     },
   };

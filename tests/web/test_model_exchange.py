@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support.service import Service
 from tests.web.conftest import Studio
@@ -43,9 +43,16 @@ def test_model_is_exported_with_its_parity(studio: Studio, job: str, tmp_path: P
         assert {"weights.safetensors", "card.json"} <= {Path(name).name for name in archive.namelist()}
 
 
+def few_examples(route: Route) -> None:
+    """Let a job that the page creates measure few examples."""
+    body = route.request.post_data_json
+    route.continue_(post_data={**body, "n": 200} if body else None)
+
+
 def test_card_measures_and_draws_fidelity_against_diversity(studio: Studio, service: Service, job: str) -> None:
     page = studio.goto("models/away")
     expect(page.get_by_text("forger evaluate away@1 --curve")).to_be_visible()
+    page.route("**/jobs", few_examples)
     page.get_by_role("button", name="Measure it").click()
     expect(page).to_have_url(re.compile("jobs/job_"))
     service.wait_for(page.url.rsplit("/", 1)[1], "succeeded")
