@@ -2,7 +2,7 @@
 
 import { address, Problem, root } from "./api.js";
 import { directionsPanel } from "./directions.js";
-import { copyButton, fill, h, setText } from "./dom.js";
+import { copyButton, h, setText } from "./dom.js";
 import { inversionPanel } from "./inversion.js";
 import { latentPicture } from "./latent_picture.js";
 import { classOf, drawnBy, readPoints, sampleName, sourceOf, sum } from "./latents.js";

@@ -23,7 +23,8 @@ export function scatter({ onStep }) {
     const box = canvas.getBoundingClientRect();
     const scale = WIDTH / box.width;
     const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
-    const nearest = dots.map((dot) => ({ dot, far: Math.hypot(grid().place(dot).x - x, grid().place(dot).y - y) })).sort((a, b) => a.far - b.far)[0];
+    const { place } = grid();
+    const nearest = dots.map((dot) => ({ dot, far: Math.hypot(place(dot).x - x, place(dot).y - y) })).sort((a, b) => a.far - b.far)[0];
     if (nearest && nearest.far < 24) onStep(nearest.dot.step);
   });
 
