@@ -1,6 +1,7 @@
 // Small drawings that are no line charts: histograms, ribbons, and the plane of 2-D data.
 
 import { h } from "./dom.js";
+import { number } from "./format.js";
 
 /** The value of a custom property of the design. @param {string} name */
 export const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -46,3 +47,40 @@ export const legend = (entries) => h("div", { class: "legend" }, entries.map(([p
   swatch.style.color = `var(${property})`;
   return h("span", { class: "state-free" }, swatch, ` ${text}`);
 }));
+
+/** An axis: what it shows, and its ends. @typedef {{title: string, low: number, high: number}} Axis */
+
+const MARGIN = { left: 62, right: 12, top: 10, bottom: 34 };
+
+/** The axes of a plane in a drawing: where a point stands, and their lines and words. @param {number} width @param {number} height @param {Axis} across @param {Axis} up */
+export function axes(width, height, across, up) {
+  const share = (/** @type {Axis} */ { low, high }, /** @type {number} */ value) => (value - low) / (high - low);
+  const place = (/** @type {{x: number, y: number}} */ { x, y }) => ({
+    x: MARGIN.left + share(across, x) * (width - MARGIN.left - MARGIN.right),
+    y: height - MARGIN.bottom - share(up, y) * (height - MARGIN.top - MARGIN.bottom),
+  });
+  return {
+    place,
+    /** @param {CanvasRenderingContext2D} context */
+    paint(context) {
+      context.strokeStyle = token("--line");
+      context.fillStyle = token("--muted");
+      for (const part of [0, 0.5, 1]) {
+        const value = { x: across.low + part * (across.high - across.low), y: up.low + part * (up.high - up.low) };
+        const { x, y } = place(value);
+        context.strokeRect(x, MARGIN.top, 0, height - MARGIN.top - MARGIN.bottom);
+        context.textAlign = "center";
+        context.fillText(number(value.x), x, height - 18);
+        context.textAlign = "right";
+        context.fillText(number(value.y), MARGIN.left - 6, y + 4);
+      }
+      context.textAlign = "center";
+      context.fillText(across.title, width / 2, height - 4);
+      context.save();
+      context.translate(10, height / 2 - 10);
+      context.rotate(-Math.PI / 2);
+      context.fillText(up.title, 0, 0);
+      context.restore();
+    },
+  };
+}

@@ -1,10 +1,10 @@
 // A square of latents between four samples, or around one: moving on it draws the picture at that place.
 
-import { post, Problem } from "./api.js";
+import { Problem } from "./api.js";
 import { fill, h, setText } from "./dom.js";
-import { drawnBy, enlarged, namesIn, normalised, readPoints, slerp, sourceOf, sum } from "./latents.js";
+import { latentPicture } from "./latent_picture.js";
+import { drawnBy, namesIn, normalised, readPoints, sampleName, slerp, sourceOf, sum } from "./latents.js";
 import { keep } from "./main.js";
-import { fileUrls, pngOf } from "./pixels.js";
 import { sampleTray } from "./sample_tray.js";
 import { debounced } from "./soon.js";
 
@@ -41,23 +41,19 @@ export function latentPad({ signal }) {
   let [x, y] = ["x", "y"].map((axis) => Math.max(0, Math.min(1, Number(query.get(axis) ?? 0.5))));
   let aimed = 0;
   let newest = 0;
-  let busy = false;
-  let due = false;
   /** whether the place stays when the pointer passes */
   let held = false;
   /** @type {Point[]} */
   let points = [];
   /** @type {import("./latents.js").Chosen} */
   let chosen;
-  const urls = fileUrls(signal);
 
   const cursor = h("i", { "aria-hidden": "true" });
   const marks = h("div");
   const surface = h("div", { class: "latent-pad", tabIndex: 0, role: "application", "aria-label": "Latent pad", "aria-describedby": "latent-pad-help" }, marks, cursor);
   const place = h("span", { class: "hint number", role: "status" });
-  const picture = h("img", { class: "pixels moving", alt: "The picture at this place" });
-  const download = h("a", { class: "button", download: "latent.png" }, "Download");
   const refusal = h("p", { class: "refusal", role: "alert" });
+  const { picture, download, draw } = latentPicture({ alt: "The picture at this place", refusal, signal });
   const spans = h("div", { class: "tabs", role: "group", "aria-label": "Spanned by" });
   const aims = h("div", { class: "row", role: "group", "aria-label": "The next clicked sample goes to" });
   const tray = sampleTray({ hint: "Click a sample to put it at the pressed place of the pad. The next place follows.", onPick: pick, signal });
@@ -91,7 +87,7 @@ export function latentPad({ signal }) {
   /** Read the samples that span the square; where none is chosen, the first of the seed stand. */
   async function read() {
     const own = ++newest;
-    names = span.corners.map((_, at) => names[at] ?? `${chosen.asked.seed}.${at}${/^\d+$/.test(chosen.asked.class ?? "") ? `:${chosen.asked.class}` : ""}`);
+    names = span.corners.map((_, at) => names[at] ?? sampleName(chosen.asked, at));
     showControls();
     try {
       const found = await readPoints(chosen, names, signal);
@@ -120,40 +116,10 @@ export function latentPad({ signal }) {
     cursor.classList.toggle("held", held);
     setText(place, `${Math.round(100 * x)} % across, ${Math.round(100 * y)} % down`);
     keepSoon();
-    due = true;
-    void draw().catch((error) => signal.aborted || console.error(error));
-  }
-
-  /** Draw the newest place; one request is under way at a time, and places passed meanwhile are left out. */
-  async function draw() {
-    if (busy || !points.length) return;
-    busy = true;
-    try {
-      while (due && !signal.aborted) {
-        due = false;
-        await drawOnce();
-      }
-    } finally {
-      busy = false;
-    }
-  }
-
-  async function drawOnce() {
+    if (!points.length) return;
     const shares = span.shares(x, y);
     const weights = points[0].weights && normalised(sum(points.map((point) => /** @type {number[]} */ (point.weights)), shares));
-    const body = {
-      model: chosen.asked.model, latents: [span.latent(points.map(({ latent }) => latent), x, y)],
-      ...(weights ? { class_weights: [weights] } : {}), scale: enlarged(chosen.version), format: "json",
-    };
-    try {
-      const { images } = await post("/sample", body, signal); // the PNG in JSON carries its latent
-      [picture.src] = urls([pngOf(images[0])]);
-      download.href = picture.src;
-      setText(refusal, "");
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setText(refusal, error.message);
-    }
+    void draw(chosen, span.latent(points.map(({ latent }) => latent), x, y), weights).catch((error) => signal.aborted || console.error(error));
   }
 
   /** @param {PointerEvent} event */

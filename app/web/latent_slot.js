@@ -2,8 +2,8 @@
 
 import { Problem } from "./api.js";
 import { fill, h, setText } from "./dom.js";
-import { classOf, drawnBy, isName, nameOf, readPoints, sourceOf } from "./latents.js";
-import { pictureSettings } from "./png.js";
+import { pointOf, refuse } from "./latent_file.js";
+import { classOf, isName, readPoints, sourceOf } from "./latents.js";
 import { DRAGGED } from "./sample_tray.js";
 
 /** as many as the paper averages for a concept */
@@ -61,11 +61,6 @@ export function latentSlot({ letter, sign, chosen, onChange, onAim, signal }) {
     });
   }
 
-  /** @param {string} detail @returns {never} */
-  function refuse(detail) {
-    throw new Problem({ detail }, 422);
-  }
-
   /** @param {Point} point */
   async function add(point) {
     if (points.length >= MOST_PICTURES) refuse(`A slot takes ${MOST_PICTURES} pictures. Remove one first.`);
@@ -88,21 +83,7 @@ export function latentSlot({ letter, sign, chosen, onChange, onAim, signal }) {
 
   /** Take a picture by what Forger wrote into it. @param {File | undefined} picture */
   async function addFile(picture) {
-    if (!picture) return;
-    const found = await pictureSettings(picture);
-    if (!found?.model) refuse("This file carries no settings of Forger. Only its PNG files do.");
-    const now = chosen();
-    if (found.model !== now.asked.model) refuse(`${found.model} drew this picture. Choose that model above.`);
-    if (found.latent) {
-      const weights = found.class_weights ?? (found.class === null || found.class === undefined ? null : oneOf(now.version.classes, Number(found.class)));
-      const image = await base64(picture);
-      return add({ name: null, latent: found.latent, weights, image });
-    }
-    const name = nameOf(found) ?? refuse("This file shows several pictures, or none that a seed draws. Drop a single sample.");
-    const drawn = { ...now, asked: { ...now.asked, temperature: found.temperature, truncation: found.truncation } };
-    const [point] = await readPoints(drawn, [name], signal);
-    // The name alone stands for the picture only at the settings of this page.
-    await add(same(drawnBy(drawn), drawnBy(now)) ? point : { ...point, name: null });
+    if (picture) await add(await pointOf(picture, chosen(), signal));
   }
 
   function show() {
@@ -112,7 +93,7 @@ export function latentSlot({ letter, sign, chosen, onChange, onAim, signal }) {
         h("button", {
           type: "button", class: "plain", "aria-label": `Remove picture ${at + 1} of ${letter}`,
           onclick: () => { points = points.filter((one) => one !== point); setText(refusal, ""); show(); onChange(); },
-        }, "Remove")))), !points.length && h("span", { class: "hint" }, "Drop a PNG or a sample here, click a sample below, or type a seed."));
+        }, "Remove")))), !points.length && h("span", { class: "hint" }, "Drop a PNG or a sample here, click a sample above, or type a seed."));
   }
 
   show();
@@ -159,17 +140,4 @@ function term(points, weight) {
     weight, samples: points.flatMap(({ name }) => name ?? []), ...(results.length ? { latents: results.map(({ latent }) => latent) } : {}),
     ...(of === null ? {} : { class: String(of) }),
   };
-}
-
-/** @param {number} classes @param {number} which */
-const oneOf = (classes, which) => (classes ? Array.from({ length: classes }, (_, at) => Number(at === which)) : null);
-
-/** @param {Record<string, any>} one @param {Record<string, any>} other */
-const same = (one, other) => ["model", "temperature", "truncation"].every((key) => Number(one[key] ?? -1) === Number(other[key] ?? -1) || one[key] === other[key]);
-
-/** A file as text in base64. @param {Blob} file */
-async function base64(file) {
-  let text = "";
-  for (const byte of new Uint8Array(await file.arrayBuffer())) text += String.fromCharCode(byte);
-  return btoa(text);
 }

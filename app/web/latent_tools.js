@@ -2,6 +2,7 @@
 
 import { arithmetic } from "./arithmetic.js";
 import { interpolation } from "./interpolation.js";
+import { latentEdit } from "./latent_edit.js";
 import { latentPad } from "./latent_pad.js";
 
 /**
@@ -14,6 +15,7 @@ export const latentTools = {
   interpolate: { title: "Interpolate", open: interpolation },
   arithmetic: { title: "Arithmetic", open: arithmetic },
   pad: { title: "Latent pad", open: latentPad },
+  edit: { title: "Edit", open: latentEdit },
 };
 
 /** Whether a version draws pictures from a latent that a seed draws. @param {any} version */

@@ -68,7 +68,10 @@ export function nameOf(settings) {
   return `${settings.seed}.${index}${settings.class === null || settings.class === undefined ? "" : `:${settings.class}`}`;
 }
 
-/** The class with the largest weight; null without classes. @param {Point} point */
+/** The name of a sample of the room's settings. @param {Chosen["asked"]} asked @param {number} index */
+export const sampleName = (asked, index) => `${asked.seed}.${index}${/^\d+$/.test(asked.class ?? "") ? `:${asked.class}` : ""}`;
+
+/** The class with the largest weight; null without classes. @param {{weights: number[] | null}} point */
 export const classOf = ({ weights }) => (weights ? weights.indexOf(Math.max(...weights)) : null);
 
 /** @param {number[]} one @param {number[]} other */

@@ -9,19 +9,20 @@ const EXAMPLES = 8;
 
 /**
  * A place for pictures; a drop anywhere in the room counts, and so does a paste.
- * @param {HTMLElement} main the room @param {{onFiles: (files: File[]) => void, signal: AbortSignal}} options
+ * @param {HTMLElement} main the room @param {{onFiles: (files: File[]) => void, many?: boolean, signal: AbortSignal}} options
  */
-export function pictureSource(main, { onFiles, signal }) {
+export function pictureSource(main, { onFiles, many = true, signal }) {
+  const title = many ? "Choose pictures" : "Choose a picture";
   const words = h("span", {}, "Drop or paste a picture here, or");
   const input = h("input", {
-    type: "file", accept: "image/*", multiple: true, class: "unseen", "aria-label": "Choose pictures",
+    type: "file", accept: "image/*", multiple: many, class: "unseen", "aria-label": title,
     onchange: () => {
       take(input.files);
       input.value = "";
     },
   });
   const element = h("div", { class: "drop tight" }, words, h("div", { class: "row" },
-    h("label", { class: "button" }, "Choose pictures", input), cameraButton((picture) => onFiles([picture]), signal),
+    h("label", { class: "button" }, title, input), cameraButton((picture) => onFiles([picture]), signal),
     "read" in (navigator.clipboard ?? {}) && h("button", { type: "button", onclick: () => void paste() }, "Paste")));
 
   /** @param {FileList | null | undefined} files */

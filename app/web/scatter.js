@@ -1,15 +1,16 @@
 // Fidelity against diversity: density over coverage, a dot for each evaluation, the best checkpoint starred.
 
+import { axes, drawing, token } from "./canvas.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
 
 const WIDTH = 400;
 const HEIGHT = 220;
-const MARGIN = { left: 62, right: 12, top: 10, bottom: 34 };
 
 /** @param {{onStep: (step: number) => void}} options */
 export function scatter({ onStep }) {
-  const canvas = h("canvas", { role: "img" });
+  const picture = drawing(WIDTH, HEIGHT, paint);
+  const canvas = picture.element;
   const element = h("section", { class: "card chart", "aria-label": "Fidelity against diversity" }, h("h3", {}, "Fidelity against diversity"), canvas);
   /** @type {{step: number, x: number, y: number}[]} */
   let dots = [];
@@ -22,45 +23,17 @@ export function scatter({ onStep }) {
     const box = canvas.getBoundingClientRect();
     const scale = WIDTH / box.width;
     const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    const { place } = grid();
     const nearest = dots.map((dot) => ({ dot, far: Math.hypot(place(dot).x - x, place(dot).y - y) })).sort((a, b) => a.far - b.far)[0];
     if (nearest && nearest.far < 24) onStep(nearest.dot.step);
   });
 
-  const highest = () => Math.max(1, ...dots.map((dot) => dot.y));
-  const place = (/** @type {{x: number, y: number}} */ dot) => ({
-    x: MARGIN.left + dot.x * (WIDTH - MARGIN.left - MARGIN.right),
-    y: HEIGHT - MARGIN.bottom - (dot.y / highest()) * (HEIGHT - MARGIN.top - MARGIN.bottom),
-  });
+  const grid = () => axes(WIDTH, HEIGHT, { title: "coverage (diversity)", low: 0, high: 1 }, { title: "density (fidelity)", low: 0, high: Math.max(1, ...dots.map((dot) => dot.y)) });
 
-  function paint() {
-    if (!dots.length) return;
-    const style = getComputedStyle(document.documentElement);
-    const token = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-    const ratio = devicePixelRatio;
-    canvas.width = WIDTH * ratio;
-    canvas.height = HEIGHT * ratio;
-    canvas.style.width = "100%";
-    const context = canvas.getContext("2d");
-    context.scale(ratio, ratio);
-    context.font = `11px ${token("--sans")}`;
-    context.strokeStyle = token("--line");
-    context.fillStyle = token("--muted");
-    for (const value of [0, 0.5, 1]) {
-      const { x } = place({ x: value, y: 0 });
-      context.strokeRect(x, MARGIN.top, 0, HEIGHT - MARGIN.top - MARGIN.bottom);
-      context.textAlign = "center";
-      context.fillText(String(value), x, HEIGHT - 18);
-      const { y } = place({ x: 0, y: value * highest() });
-      context.textAlign = "right";
-      context.fillText(number(value * highest()), MARGIN.left - 6, y + 4);
-    }
-    context.textAlign = "center";
-    context.fillText("coverage (diversity)", WIDTH / 2, HEIGHT - 4);
-    context.save();
-    context.translate(10, HEIGHT / 2 - 10);
-    context.rotate(-Math.PI / 2);
-    context.fillText("density (fidelity)", 0, 0);
-    context.restore();
+  /** @param {CanvasRenderingContext2D} context */
+  function paint(context) {
+    const { place, paint: paintAxes } = grid();
+    paintAxes(context);
     context.strokeStyle = token("--curve-1");
     context.globalAlpha = 0.4;
     context.beginPath();
@@ -81,8 +54,12 @@ export function scatter({ onStep }) {
         context.font = `11px ${token("--sans")}`;
       }
     }
+  }
+
+  function redraw() {
+    if (!dots.length) return;
     const last = dots[dots.length - 1];
-    canvas.setAttribute("aria-label", `Density over coverage at ${dots.length} evaluations; at the last, step ${last.step}, coverage ${number(last.x)} and density ${number(last.y)}.`);
+    picture.draw(`Density over coverage at ${dots.length} evaluations; at the last, step ${last.step}, coverage ${number(last.x)} and density ${number(last.y)}.`);
   }
 
   return {
@@ -97,12 +74,12 @@ export function scatter({ onStep }) {
       dots = [...coverage].filter(([step, x]) => typeof x === "number" && typeof density.get(step) === "number")
         .map(([step, x]) => ({ step, x, y: density.get(step) })).sort((a, b) => a.step - b.step);
       best = bestStep;
-      paint();
+      redraw();
     },
     /** @param {number | null} step */
     mark(step) {
       marked = step;
-      paint();
+      redraw();
     },
   };
 }

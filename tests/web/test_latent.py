@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,7 +15,7 @@ from forger.png_text import picture_recipe
 from tests.support.service import Service
 from tests.web.conftest import Studio
 
-VIEWS = ("interpolate&way=3.0,3.1,3.2", "arithmetic&a=1.0:7&b=2.0:7&c=3.0:3", "pad")
+VIEWS = ("interpolate&way=3.0,3.1,3.2", "arithmetic&a=1.0:7&b=2.0:7&c=3.0:3", "pad", "edit&moves=axe-1:2")
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +196,146 @@ def test_pad_between_two_directions_takes_clicked_samples(studio: Studio, model:
     expect(page.get_by_role("img", name=re.compile(r"^top: 3\.3"))).to_be_visible()
 
 
+def find(service: Service, model: str, **body: Any) -> None:
+    """Keep directions of the model."""
+    assert service.client.post(f"/models/{model}/directions", json=body).status_code == 201
+
+
+def test_sliders_of_found_directions_move_the_picture_together_and_stay_in_the_address(
+    studio: Studio, service: Service, model: str, tmp_path: Path
+) -> None:
+    page = open_view(studio, model, "edit&start=1.0:7")
+    page.get_by_label("How many").fill("2")
+    page.get_by_role("button", name="Closed form").click()
+    expect(page.get_by_role("slider", name="form-1")).to_be_focused()
+    page.get_by_role("button", name="Principal components").click()
+    expect(page.get_by_role("slider", name="component-2")).to_have_count(1)
+    before = source_of(page, "The edited picture")
+    for _ in range(15):
+        page.get_by_role("slider", name="form-1").press("ArrowRight")
+    page.get_by_role("slider", name="component-2").fill("-2")
+    expect(page.get_by_role("listitem").filter(has_text="form-1")).to_contain_text("1.5")
+    expect(page.get_by_role("img", name="The edited picture")).not_to_have_attribute("src", before)
+    expect(page).to_have_url(re.compile("moves=form-1%3A1.5%2Ccomponent-2%3A-2"))
+    page.wait_for_load_state("networkidle")
+    moves = [{"form-1": 1.5, "component-2": -2}]
+    body = {"model": model, "samples": ["1.0:7"], "moves": moves, "scale": 16, "format": "png"}
+    edited = Image.open(io.BytesIO(service.client.post("/edit", json=body).content))
+    assert saved(page, tmp_path).tobytes() == edited.tobytes()
+    page.reload()
+    expect(page.get_by_role("slider", name="component-2")).to_have_value("-2")
+    page.get_by_role("slider", name="form-1").dblclick()
+    expect(page).to_have_url(re.compile("moves=component-2%3A-2$"))
+    page.get_by_role("button", name="Reset component-2").press("Enter")
+    expect(page.get_by_role("slider", name="component-2")).to_be_focused()
+    expect(page.get_by_role("slider", name="component-2")).to_have_value("0")
+    expect(page.get_by_role("button", name="Reset all")).to_be_hidden()
+
+
+def test_edit_follows_the_clicked_sample_and_the_room(studio: Studio, model: str) -> None:
+    page = open_view(studio, model, "edit")
+    original = page.get_by_role("region", name="Edit")
+    expect(original).to_contain_text(re.compile(r"3\.0:\d"))
+    page.get_by_role("button", name="7", exact=True).click()
+    expect(original).to_contain_text("3.0:7")
+    page.get_by_role("group", name="Samples to choose from").get_by_role("button").nth(2).click()
+    expect(original).to_contain_text("3.2:7")
+    page.reload()
+    expect(original).to_contain_text("3.2:7")
+
+
+def test_own_picture_is_searched_then_edited_and_its_file_is_a_term_of_a_sum(
+    studio: Studio, service: Service, model: str, tmp_path: Path
+) -> None:
+    find(service, model, name="own", kind="closed_form", n=1)
+    page = open_view(studio, model, "edit&class=7")
+    page.get_by_label("Steps of the search").fill("40")
+    page.get_by_label("Choose a picture").set_input_files(own_picture(service, model, tmp_path))
+    expect(page.get_by_text(re.compile(r"step \d+ of 40, [\d.]+ dB"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Found in class 7: [\d.]+ dB\."))).to_be_visible()
+    expect(page.get_by_role("img", name="Your picture")).to_be_visible()
+    found = source_of(page, "The original")
+    page.get_by_role("slider", name="own").fill("5")
+    page.wait_for_load_state("networkidle")
+    edited = saved(page, tmp_path)
+    assert edited.size == (256, 256)
+    page.get_by_role("button", name="Arithmetic").click()
+    expect(page.get_by_role("region", name="Slot C")).to_be_visible()
+    page.get_by_label("Picture for A").set_input_files(tmp_path / "latent.png")
+    expect(page.get_by_role("img", name="A 1: a result")).to_be_visible()
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_label("Choose a picture").set_input_files(tmp_path / "latent.png")
+    expect(page.get_by_role("region", name="Edit")).to_contain_text("read from its file")
+    assert source_of(page, "The original") != found
+
+
+def own_picture(service: Service, model: str, folder: Path) -> Path:
+    """Return a file with a seven and without the settings that Forger writes."""
+    seven = service.client.get(f"/sample?model={model}&class=7&seed=9").content
+    Image.open(io.BytesIO(seven)).convert("RGB").save(folder / "own.bmp")
+    return folder / "own.bmp"
+
+
+def test_search_is_cancelled_and_a_file_that_is_no_picture_refused(
+    studio: Studio, service: Service, model: str, tmp_path: Path
+) -> None:
+    studio.expected = ("415", "422")
+    page = open_view(studio, model, "edit")
+    panel = page.get_by_role("region", name="From a picture")
+    page.get_by_label("Steps of the search").fill("1000")
+    page.get_by_label("Choose a picture").set_input_files(own_picture(service, model, tmp_path))
+    expect(panel.get_by_text(re.compile(r"step \d+ of 1000, "))).to_be_visible()
+    panel.get_by_role("button", name="Cancel").press("Enter")
+    expect(panel.get_by_role("status")).to_have_text("The search was cancelled.")
+    expect(panel.get_by_role("button", name="Search again")).to_be_focused()
+    expect(page.get_by_role("img", name="Your picture")).to_be_hidden()
+    (tmp_path / "notes.png").write_text("no picture")
+    page.get_by_label("Choose a picture").set_input_files(tmp_path / "notes.png")
+    expect(panel.get_by_role("alert")).to_contain_text("not a picture of a supported format")
+
+
+def test_direction_leads_from_pictures_to_pictures_until_it_is_deleted(
+    studio: Studio, service: Service, model: str
+) -> None:
+    studio.expected = ("409",)
+    page = open_view(studio, model, "edit")
+    page.get_by_text("From pictures without a property").click()
+    page.get_by_role("button", name="From A to B").click()
+    expect(page.get_by_role("region", name="Directions").get_by_role("alert").last).to_contain_text("into A and one")
+    tray = page.get_by_role("group", name="Samples to choose from").get_by_role("button")
+    for letter, at in (("A", 0), ("B", 1)):
+        page.get_by_role("region", name=f"Slot {letter}").get_by_role("button", name="Clicks go here").click()
+        tray.nth(at).click()
+        expect(page.get_by_role("img", name=f"{letter} 1: 3.{at}")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("lean")
+    page.get_by_role("button", name="From A to B").click()
+    expect(page.get_by_role("slider", name="lean")).to_be_focused()
+    page.get_by_label("Name", exact=True).fill("lean")
+    page.get_by_role("button", name="From A to B").click()
+    expect(page.get_by_role("region", name="Directions").get_by_role("alert").last).to_contain_text("'lean' already")
+    page.get_by_role("button", name="Delete lean").click()
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_role("slider", name="lean")).to_have_count(0)
+    kept = service.client.get(f"/models/{model}/directions").json()["data"]
+    assert "lean" not in [one["name"] for one in kept]
+
+
+def test_edit_is_copied_as_a_request_that_draws_it(
+    open_studio: Callable[..., Studio], service: Service, model: str
+) -> None:
+    find(service, model, name="copied", kind="closed_form", n=1)
+    studio = open_studio(service.url, permissions=["clipboard-read", "clipboard-write"])
+    page = open_view(studio, model, "edit&start=1.0:7&moves=copied:3,gone:2,copied-9:1")
+    for words, parts in (
+        ("curl", ("/edit", f'"model":"{model}","samples":["1.0:7"],"moves":[{{"copied":3}}]')),
+        ("Python", (f'edited_sheet([{{"copied": 3}}], model="{model}", samples=["1.0:7"])',)),
+    ):
+        page.get_by_role("button", name=f"Copy as {words}").click()
+        expect(page.get_by_text(f"The {words} is in the clipboard.")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert all(part in copied for part in parts), copied
+
+
 def test_truncation_is_kept_in_the_address_and_in_the_request(studio: Studio, model: str) -> None:
     page = studio.goto(f"sample?model={model}&n=4&seed=3")
     page.get_by_label("Truncation").fill("0.5")
@@ -216,6 +357,8 @@ def test_latent_tools_have_no_serious_barrier_and_fit_a_phone(
     service: Service, open_studio: Callable[..., Studio], model: str, scheme: str
 ) -> None:
     studio = open_studio(service.url, color_scheme=scheme)
+    if scheme == "light":
+        find(service, model, name="axe", kind="principal", n=2)
     for view in VIEWS:
         studio.page.set_viewport_size({"width": 1280, "height": 800})
         page = open_view(studio, model, view)

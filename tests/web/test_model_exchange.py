@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support.service import Service
 from tests.web.conftest import Studio
@@ -41,6 +41,30 @@ def test_model_is_exported_with_its_parity(studio: Studio, job: str, tmp_path: P
     download.value.save_as(tmp_path / "away.zip")
     with zipfile.ZipFile(tmp_path / "away.zip") as archive:
         assert {"weights.safetensors", "card.json"} <= {Path(name).name for name in archive.namelist()}
+
+
+def few_examples(route: Route) -> None:
+    """Let a job that the page creates measure few examples."""
+    body = route.request.post_data_json
+    route.continue_(post_data={**body, "n": 200} if body else None)
+
+
+def test_card_measures_and_draws_fidelity_against_diversity(studio: Studio, service: Service, job: str) -> None:
+    page = studio.goto("models/away")
+    expect(page.get_by_text("forger evaluate away@1 --curve")).to_be_visible()
+    page.route("**/jobs", few_examples)
+    page.get_by_role("button", name="Measure it").click()
+    expect(page).to_have_url(re.compile("jobs/job_"))
+    service.wait_for(page.url.rsplit("/", 1)[1], "succeeded")
+    page = studio.goto("models/away")
+    figure = page.get_by_role("region", name="Fidelity against diversity")
+    expect(figure.get_by_role("img", name="4 temperatures and 5 truncations")).to_be_visible()
+    figure.get_by_text("As a table").press("Enter")
+    expect(figure.get_by_role("rowheader", name="truncation")).to_have_count(5)
+    curve = service.client.get("/models/away@1").json()["card"]["curve"]
+    row = figure.get_by_role("row", name=re.compile("^temperature 0.25"))
+    shown = [float(text.replace(",", "")) for text in row.get_by_role("cell").all_inner_texts()]
+    assert shown == pytest.approx(list(curve["temperature"][0].values()), rel=1e-2)
 
 
 def test_refused_export_is_a_sentence_at_its_place(studio: Studio, job: str) -> None:

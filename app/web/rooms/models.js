@@ -2,8 +2,10 @@
 
 import { address, get, remove } from "../api.js";
 import { confirmed, empty, factBoxes, fill, h, stateWord, toast } from "../dom.js";
+import { fidelityCurve, measureCurve } from "../fidelity_curve.js";
 import { clock, count, number } from "../format.js";
 import { humanFigure } from "../human.js";
+import { hasLatents } from "../latent_tools.js";
 import { go } from "../main.js";
 import { exportForm } from "../model_export.js";
 import { featuresPart } from "../model_features.js";
@@ -56,11 +58,15 @@ function versionCard(version, changed, signal) {
         version.job && [h("dt", {}, "trained by"), h("dd", {}, h("a", { href: `jobs/${version.job}` }, version.job))],
         h("dt", {}, "published"), h("dd", {}, clock(version.created_at)),
         h("dt", {}, "sha256"), h("dd", { class: "mono" }, version.export_sha256),
-        card.imported && importedFacts(card.imported))),
+        card.imported && importedFacts(card.imported)),
+      card.curve ? fidelityCurve(card.curve) : measurable(version) && measureCurve(version.model, signal)),
     exportForm(version.model, signal),
     featuresPart(version, signal),
     card.human && humanFigure(card.human, "Judged by people"));
 }
+
+/** Whether the service can compare a version with its data at other temperatures. @param {any} version */
+const measurable = (version) => hasLatents(version) && !version.dataset.startsWith("(");
 
 /** What the model draws; of a translator the last sample of its training. @param {any} version @param {number} n */
 function picture(version, n) {
