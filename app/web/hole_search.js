@@ -1,8 +1,8 @@
 // Fill a hole by a search: a generator's latent whose picture fits around the hole.
 
-import { address, Problem, root, send } from "./api.js";
+import { address, Problem, root } from "./api.js";
 import { bar, copyButton, empty, fill, h, setText } from "./dom.js";
-import { eventsOf } from "./event_stream.js";
+import { searchResult } from "./event_stream.js";
 import { sourceOf } from "./latents.js";
 import { fileUrls, pngOf } from "./pixels.js";
 import { refusalsOf } from "./plan.js";
@@ -83,11 +83,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
     setText(status, "The search begins.");
     begin(true);
     try {
-      for await (const { event, data } of eventsOf(await send("POST", "/inpaint", { body: form, headers: { Accept: "text/event-stream" }, signal: stop }))) {
-        if (event === "error") throw new Problem(data, data.status);
-        if (event === "progress") report(data);
-        if (event === "result") present(data, asked, given.mask);
-      }
+      present(await searchResult("/inpaint", form, { onProgress: report, signal: stop }), asked, given.mask);
     } catch (error) {
       if (signal.aborted) return;
       setText(status, "");

@@ -1,8 +1,8 @@
 // A picture of a person's own becomes a latent: the service searches for it, and the page shows how far it is.
 
-import { Problem, send } from "./api.js";
+import { Problem } from "./api.js";
 import { bar, fill, h, setText } from "./dom.js";
-import { eventsOf } from "./event_stream.js";
+import { searchResult } from "./event_stream.js";
 import { number } from "./format.js";
 import { oneOf, pointOf } from "./latent_file.js";
 import { exampleStrip, pictureSource } from "./picture_source.js";
@@ -67,20 +67,10 @@ export function inversionPanel({ chosen, onFound, signal }) {
     for (const [name, value] of Object.entries({ file: picture, model: now.asked.model, steps: steps.value })) form.set(name, value);
     if (/^\d+$/.test(now.asked.class ?? "")) form.set("class", now.asked.class);
     show({ step: 0, steps: Number(steps.value), psnr: null });
-    const { latents: [latent], class: of, image, target, psnr } = await result(form, either);
+    const { latents: [latent], class: of, image, target, psnr } = await searchResult("/invert", form, { onProgress: show, signal: either });
     const near = psnr === null ? "equal to yours" : `${number(psnr)} dB`;
     setText(status, `Found${of === null ? "" : ` in class ${of}`}: ${near}. From 30 dB on eyes hardly see a difference. More steps may find a nearer picture, or the model never learned such ones.`);
     return { point: { name: null, latent, weights: of === null ? null : oneOf(now.version.classes, of), image }, target, words: `found, ${near}` };
-  }
-
-  /** Follow the search to its result. Throws Problem. @param {FormData} form @param {AbortSignal} stop */
-  async function result(form, stop) {
-    for await (const { event, data } of eventsOf(await send("POST", "/invert", { body: form, headers: { Accept: "text/event-stream" }, signal: stop }))) {
-      if (event === "progress") show(data);
-      if (event === "error") throw new Problem(data, data.status);
-      if (event === "result") return data;
-    }
-    throw new Problem({ detail: "The search was cut off. Start it again." }, 0);
   }
 
   /** @param {{step: number, steps: number, psnr: number | null}} news */

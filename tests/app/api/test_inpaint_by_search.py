@@ -1,6 +1,5 @@
 """POST /inpaint by generators that really learned, for a few steps: what is kept, what is found, what is refused."""
 
-import base64
 import io
 import json
 from typing import Any
@@ -15,10 +14,10 @@ from forger import picture_recipe
 from forger.wire import VERSION
 from tests.app.api.conftest import Publish
 from tests.app.api.test_inpaint_and_upscale import mask_of
-from tests.app.api.test_inversion import NARROW
 from tests.support.databases import sqlite_only
+from tests.support.pictures import pixels
 from tests.support.problems import assert_problem
-from tests.support.trained_models import publish_trained
+from tests.support.trained_models import NARROW, publish_each, publish_trained
 from tests.support.zips import noise, saved
 from worker.training.trainer import Trainer
 
@@ -39,8 +38,7 @@ def models(publish: Publish) -> None:
     """Publish a translator that fills holes, and after it a generator of each family."""
     publish("inpaint", "digits", name="holes", generator={"width": 4, "blocks": 1})
     publish("gan", "ring8", name="ring")
-    for family, changes in FAMILIES.items():
-        publish_trained(family, "digits", family, 30, **changes)
+    publish_each(FAMILIES, steps=30)
 
 
 def sent(
@@ -55,11 +53,6 @@ def found(client: TestClient, picture: Image.Image, mask: Image.Image | None = N
     reply = sent(client, picture, mask, **fields)
     assert reply.status_code == 200, reply.text
     return reply.json()
-
-
-def pixels(png: str | bytes) -> Array:
-    data = base64.b64decode(png) if isinstance(png, str) else png
-    return np.asarray(Image.open(io.BytesIO(data)))
 
 
 def drawn(client: TestClient, **query: Any) -> Image.Image:
