@@ -335,6 +335,14 @@ def test_direction_leads_from_pictures_to_pictures_until_it_is_deleted(
     assert "lean" not in [one["name"] for one in kept]
 
 
+def test_phone_shows_every_slider_whole(studio: Studio, service: Service, model: str) -> None:
+    find(service, model, name="many", kind="closed_form", n=12)
+    studio.page.set_viewport_size({"width": 390, "height": 844})
+    page = open_view(studio, model, "edit")
+    expect(page.get_by_role("slider", name="many-12")).to_be_visible()
+    assert page.get_by_role("list", name="Directions").evaluate("list => list.scrollHeight <= list.clientHeight")
+
+
 def test_edit_is_copied_as_a_request_that_draws_it(
     open_studio: Callable[..., Studio], service: Service, model: str
 ) -> None:
