@@ -21,10 +21,11 @@ const KINDS = /** @type {Record<string, {title: string, name: string, meaning: s
 /** @typedef {{name: string, kind: string, strength: number, vector: number[]}} Direction */
 
 /**
- * @param {{chosen: () => import("./latents.js").Chosen, amounts: Map<string, number>, onMove: () => void, onAim: (slot: number) => void, signal: AbortSignal}} options
- *   `amounts` by the names of directions; without those that are 0. `onAim` is called when a person wants the next clicked sample in a slot
+ * @param {{chosen: () => import("./latents.js").Chosen, amounts: Map<string, number>, onMove: () => void, onAim: (slot: number) => void, onSlots: (open: boolean) => void, signal: AbortSignal}} options
+ *   `amounts` by the names of directions; without those that are 0. `onAim` is called when a person wants the next clicked sample in a slot,
+ *   `onSlots` when the slots are opened or closed
  */
-export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
+export function directionsPanel({ chosen, amounts, onMove, onAim, onSlots, signal }) {
   /** @type {Direction[]} */
   let known = [];
   const path = () => `/models/${chosen().asked.model}/directions`;
@@ -34,14 +35,16 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
   const status = h("p", { class: "unseen", role: "status" });
   const list = h("ul", { class: "directions", "aria-label": "Directions" });
   const none = h("p", { class: "hint" }, "This version has no directions yet. Find some: each becomes a slider.");
-  const resetAll = h("button", { type: "button", onclick: () => { amounts.clear(); show(); onMove(); } }, "Reset all");
+  const resetAll = h("div", { class: "row", hidden: true }, h("span", { class: "hint" }, "The sliders stay for the next sample."),
+    h("button", { type: "button", onclick: () => { reset(); onMove(); } }, "Reset all"));
   const slots = ["A", "B"].map((letter, at) => latentSlot({ letter, sign: "", chosen, onChange: () => undefined, onAim: () => onAim(at), signal }));
   const findButton = (/** @type {string} */ kind) => h("button", { type: "button", title: KINDS[kind].meaning, onclick: (/** @type {any} */ event) => attempt(() => find(kind), event.target) }, KINDS[kind].title);
   const element = h("section", { class: "card", "aria-label": "Directions" },
     h("div", { class: "spread" }, h("h2", {}, "Directions"), resetAll), none, list,
     h("div", { class: "row bottom" }, h("label", { class: "field", for: "direction-name" }, "Name", name), h("label", { class: "field", for: "direction-number" }, "How many", amount),
       findButton("principal"), findButton("closed_form")),
-    h("details", {}, h("summary", {}, "From pictures without a property to pictures with it"),
+    h("p", { class: "hint" }, "Try Principal components first: the ways in which the output of the first layer varies most over many latents; Closed form finds such ways from its weights alone."),
+    h("details", { ontoggle: (/** @type {any} */ event) => onSlots(event.target.open) }, h("summary", {}, "From two groups of samples: from A to B"),
       h("div", { class: "stack" }, h("p", { class: "hint" }, "Put pictures without it into A and pictures with it into B, for example three upright and three slanted ones. The class is no part of the latent of a model that draws a class on request: choose what differs within a class."),
         slots.map((slot) => slot.element), h("div", { class: "row" }, findButton("means")))),
     refusal, status);
@@ -75,6 +78,11 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
     let [found, next] = [base, 2];
     while (taken(found)) found = `${base}${next++}`;
     return found;
+  }
+
+  function reset() {
+    amounts.clear();
+    show();
   }
 
   function show() {
@@ -134,6 +142,8 @@ export function directionsPanel({ chosen, amounts, onMove, onAim, signal }) {
   return {
     element,
     slots,
+    /** Put all sliders back to 0. */
+    reset,
     /** Read the directions of another version. Throws Problem. */
     async read() {
       await Promise.all(slots.map((slot) => slot.restore([])));

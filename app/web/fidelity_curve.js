@@ -89,5 +89,5 @@ export function measureCurve(model, signal) {
   }
 
   return h("section", { class: "stack", "aria-label": "Fidelity against diversity" },
-    h("div", { class: "row" }, h("span", { class: "hint" }, "How temperature and truncation trade diversity for fidelity is not measured yet."), button, h("code", {}, `forger evaluate ${model} --curve`)), refusal);
+    h("div", { class: "row" }, h("span", { class: "hint" }, "How temperature and truncation trade diversity for fidelity is not measured yet. Measuring takes minutes."), button, h("code", {}, `forger evaluate ${model} --curve`)), refusal);
 }

@@ -100,6 +100,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
     element.setAttribute("aria-busy", String(busy));
     const focused = [button, stopping].includes(document.activeElement);
     button.disabled = busy;
+    nothing.hidden = busy || !found.hidden;
     stopping.hidden = !busy;
     if (focused) (busy ? stopping : button).focus();
     if (!busy) fill(progress);
@@ -123,7 +124,17 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
     download.download = `${asked.name.replace(/\.[^.]*$/, "")}-${data.model}.png`;
     setText(status, `${data.model} filled the hole in ${data.steps} steps${data.class === null ? "" : `, class ${className(data.class)}`}. ${closeness(data.psnr)}`);
     found.hidden = false;
-    nothing.hidden = true;
+  }
+
+  /** Forget the result, and stop the search for it. */
+  function clear() {
+    running?.abort();
+    running = undefined;
+    found.hidden = true;
+    setText(status, "");
+    setText(refusal, "");
+    slider.set(50);
+    begin(false);
   }
 
   /** @type {string[]} */
@@ -144,16 +155,10 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
 
   return {
     element,
+    clear,
     /** Follow the chosen generator; null hides the search. @param {any} chosen a version @param {string[]} classNames of its dataset */
     follow(chosen, classNames) {
-      if (chosen?.model !== version?.model) {
-        running?.abort();
-        found.hidden = true;
-        nothing.hidden = false;
-        setText(status, "");
-        setText(refusal, "");
-        slider.set(0); // the pad shows the picture and its hole
-      }
+      if (chosen?.model !== version?.model) clear();
       version = chosen;
       element.hidden = !chosen;
       if (!chosen) return;

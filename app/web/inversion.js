@@ -67,9 +67,10 @@ export function inversionPanel({ chosen, onFound, signal }) {
     for (const [name, value] of Object.entries({ file: picture, model: now.asked.model, steps: steps.value })) form.set(name, value);
     if (/^\d+$/.test(now.asked.class ?? "")) form.set("class", now.asked.class);
     show({ step: 0, steps: Number(steps.value), psnr: null });
+    progress.scrollIntoView({ block: "nearest" });
     const { latents: [latent], class: of, image, target, psnr } = await searchResult("/invert", form, { onProgress: show, signal: either });
     const near = psnr === null ? "equal to yours" : `${number(psnr)} dB`;
-    setText(status, `Found${of === null ? "" : ` in class ${of}`}: ${near}. From 30 dB on eyes hardly see a difference. More steps may find a nearer picture, or the model never learned such ones.`);
+    setText(status, `The nearest picture${of === null ? "" : ` is in class ${of}`}: ${near}. From 30 dB on eyes hardly see a difference. More steps may find a nearer picture, or the model never learned such ones.`);
     return { point: { name: null, latent, weights: of === null ? null : oneOf(now.version.classes, of), image }, target, words: `found, ${near}` };
   }
 

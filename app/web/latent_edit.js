@@ -37,9 +37,9 @@ export function latentEdit({ signal }) {
   const [target, original] = ["Your picture", "The original"].map((alt) => h("img", { class: "pixels moving", alt }));
   const yours = h("figure", { class: "stack", hidden: true }, target, h("figcaption", { class: "muted small" }, "yours, as the model sees it"));
   const name = h("figcaption", { class: "muted small mono" });
-  const aim = h("button", { type: "button", "aria-pressed": "true", onclick: () => aimAt(START) }, "Clicks go here");
+  const aim = h("button", { type: "button", "aria-pressed": "true", hidden: true, onclick: () => aimAt(START) }, "Clicks go here");
   const tray = sampleTray({ hint: "Click a sample to edit it. Another seed or class above brings others.", onPick: pick, signal });
-  const directions = directionsPanel({ chosen: () => chosen, amounts, onMove: moved, onAim: aimAt, signal });
+  const directions = directionsPanel({ chosen: () => chosen, amounts, onMove: moved, onAim: aimAt, onSlots, signal });
   const inversion = inversionPanel({
     chosen: () => chosen, signal,
     onFound({ point: found, target: picture, words }) {
@@ -47,15 +47,19 @@ export function latentEdit({ signal }) {
       own = true;
       start = found.name;
       keep({ start });
+      directions.reset();
+      keepSoon();
       yours.hidden = !picture;
       if (picture) target.src = sourceOf(picture);
       begin(found, words);
+      pictures.scrollIntoView({ block: "nearest" });
     },
   });
+  const pictures = h("div", { class: "pair" }, yours, h("figure", { class: "stack" }, original, name),
+    h("figure", { class: "stack" }, edited.picture, h("figcaption", { class: "muted small" }, "edited")));
   const element = h("div", { class: "stack" }, tray.element, h("div", { class: "halves" },
     h("div", { class: "stack" },
-      h("section", { class: "card", "aria-label": "Edit" }, h("div", { class: "spread" }, h("h2", {}, "Original and edited"), aim), refusal,
-        h("div", { class: "pair" }, yours, h("figure", { class: "stack" }, original, name), h("figure", { class: "stack" }, edited.picture, h("figcaption", { class: "muted small" }, "edited"))),
+      h("section", { class: "card", "aria-label": "Edit" }, h("div", { class: "spread" }, h("h2", {}, "Original and edited"), aim), refusal, pictures,
         h("div", { class: "row" }, edited.download, copyButton(asCurl, "curl"), copyButton(asPython, "Python")),
         h("p", { class: "hint" }, "The PNG carries its latent: drop it on a slot of Arithmetic, or below to go on with it.")),
       inversion.element),
@@ -66,6 +70,12 @@ export function latentEdit({ signal }) {
     aimed = at;
     aim.setAttribute("aria-pressed", String(at === START));
     directions.slots.forEach((slot, other) => slot.aimed(other === at));
+  }
+
+  /** Clicks have another target only while the slots are open. @param {boolean} open */
+  function onSlots(open) {
+    aim.hidden = !open;
+    if (!open) aimAt(START);
   }
 
   /** @param {string} sample */
@@ -96,6 +106,7 @@ export function latentEdit({ signal }) {
     point = found;
     original.src = sourceOf(found.image);
     setText(name, words);
+    edited.download.download = `${model}-${found.name?.replace(":", "-") ?? "yours"}-edited.png`;
     draw();
   }
 

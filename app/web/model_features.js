@@ -79,7 +79,7 @@ function unmeasured({ model, dataset, recipe }, signal) {
       }
     },
   }, "Measure it");
-  return h("div", { class: "stack" }, h("div", { class: "row" }, h("p", {}, "How useful they are has not been measured:"), h("code", {}, `forger evaluate ${model} --figure probe`), button), refusal);
+  return h("div", { class: "stack" }, h("div", { class: "row" }, h("p", {}, "How useful they are has not been measured. Measuring may take minutes:"), h("code", {}, `forger evaluate ${model} --figure probe`), button), refusal);
 }
 
 /**

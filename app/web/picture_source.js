@@ -77,10 +77,10 @@ export function exampleStrip({ onPicture, signal }) {
       if (shown.dataset !== dataset || shown.domain !== domain || shown.seed !== seed) return;
       const files = images.map((/** @type {string} */ text, /** @type {number} */ index) => new File([pngOf(text)], `${dataset}${domain ? `-${domain}` : ""}-${seed}-${index}.png`, { type: "image/png" }));
       const sources = urls(files);
-      setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: ${meaning}.`);
       others.hidden = false;
       fill(strip, files.map((/** @type {File} */ file, /** @type {number} */ index) =>
         h("button", { type: "button", "aria-label": `Example ${index + 1}`, onclick: () => onPicture(file) }, h("img", { src: sources[index], alt: "", class: "pixels" }))));
+      describe();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       fill(strip);
@@ -89,12 +89,18 @@ export function exampleStrip({ onPicture, signal }) {
     }
   }
 
+  function describe() {
+    const { dataset, domain } = shown;
+    setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: ${meaning}.`);
+  }
+
   return {
     element,
     /** @param {string} dataset @param {string | null} domain @param {string} onClick what a click does, in words */
     show(dataset, domain, onClick = "one click translates") {
       meaning = onClick;
       if (shown.dataset !== dataset || shown.domain !== domain) void read(dataset, domain, 1).catch((error) => signal.aborted || console.error(error));
+      else if (strip.childElementCount) describe();
     },
   };
 }

@@ -69,7 +69,8 @@ def test_picture_of_any_size_is_enlarged_as_by_the_api(
 ) -> None:
     page = room("")
     expect(page.locator("optgroup[label='Enlarge pictures'] option")).to_have_text([MODEL])
-    expect(page.get_by_text("makes each side 2 times larger")).to_be_visible()
+    expect(page.get_by_text("makes each side 2 times larger. It learned to enlarge pictures of 8 px.")).to_be_visible()
+    expect(page.get_by_label("Size of the picture")).to_contain_text("the least, 16 px")
     result = choose(page, small)
     expect(result.get_by_text("From 40 × 24 to 80 × 48 px")).to_be_visible()
     reply = service.client.post("/upscale", files={"file": ("x.png", small.read_bytes())}, data={"model": MODEL})
@@ -77,6 +78,19 @@ def test_picture_of_any_size_is_enlarged_as_by_the_api(
         result.get_by_role("link", name="Download PNG").click()
     assert Path(download.value.path()).read_bytes() == reply.content
     assert np.array_equal(read(result.get_by_alt_text("by the model")), pixels(reply.content))
+
+
+def test_words_of_the_examples_follow_the_model(room: Callable[[str], Page], service: Service) -> None:
+    job = service.post(
+        recipe="cdcgan", dataset="digits", budget={"steps": 5}, model="dreams", overrides={"watch": None}
+    )
+    service.wait_for(job, "succeeded")
+    page = room("")
+    expect(page.get_by_text("Examples of digits: one click translates.")).to_be_visible()
+    page.get_by_label("Model").select_option("dreams@1")
+    expect(page.get_by_text("Examples of digits: one click puts it on the pad.")).to_be_visible()
+    page.get_by_label("Model").select_option(MODEL)
+    expect(page.get_by_text("Examples of digits: one click translates.")).to_be_visible()
 
 
 def test_picture_stands_beside_itself_enlarged_plainly(room: Callable[[str], Page], small: Path) -> None:

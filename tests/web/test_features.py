@@ -169,3 +169,5 @@ def test_features_have_no_serious_barrier_and_fit_a_phone(
     assert not found, [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    part.get_by_role("table").scroll_into_view_if_needed()
+    expect(part.get_by_role("button", name="Remove picture 1")).to_be_in_viewport(ratio=1)

@@ -126,15 +126,30 @@ def test_hole_is_painted_and_filled_by_keyboard(room: Callable[[str], Page]) -> 
     expect(panel(page).get_by_text(f"{MODEL} filled the hole in {STEPS} steps, class 7.")).to_be_visible()
 
 
+def test_result_goes_with_the_picture_that_it_was_found_for(room: Callable[[str], Page]) -> None:
+    page = room("")
+    page.get_by_role("button", name="Example 1").click()
+    found = fill(page)
+    expect(found.get_by_role("slider", name="Before and after")).to_have_value("50")
+    page.get_by_role("button", name="Example 2").click()
+    expect(found.get_by_role("link", name="Download PNG")).to_be_hidden()
+    expect(found.get_by_text("Nothing is filled yet.")).to_be_visible()
+    expect(found.get_by_role("status")).to_be_empty()
+    fill(page)
+    expect(found.get_by_role("link", name="Download PNG")).to_be_visible()
+
+
 def test_search_reports_progress_and_can_be_stopped(room: Callable[[str], Page]) -> None:
     page = room("")
     page.get_by_role("button", name="Example 1").click()
     panel(page).get_by_label("Steps").fill("1000")
     panel(page).get_by_role("button", name="Fill the hole").click()
     expect(panel(page).get_by_text(re.compile(r"^Step \d+ of 1000\. PSNR of the known part"))).to_be_visible()
+    expect(panel(page).get_by_text("Nothing is filled yet.")).to_be_hidden()
     expect(panel(page).get_by_role("button", name="Stop")).to_be_focused()
     page.keyboard.press("Enter")
     expect(panel(page).get_by_text("The search was stopped.")).to_be_visible()
+    expect(panel(page).get_by_text("Nothing is filled yet.")).to_be_visible()
     expect(panel(page).get_by_role("button", name="Fill the hole")).to_be_focused()
 
 

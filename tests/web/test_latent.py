@@ -240,6 +240,7 @@ def test_edit_follows_the_clicked_sample_and_the_room(studio: Studio, model: str
     expect(original).to_contain_text("3.0:7")
     page.get_by_role("group", name="Samples to choose from").get_by_role("button").nth(2).click()
     expect(original).to_contain_text("3.2:7")
+    expect(page.get_by_role("link", name="Download")).to_have_attribute("download", f"{model}-3.2-7-edited.png")
     page.reload()
     expect(original).to_contain_text("3.2:7")
 
@@ -248,12 +249,17 @@ def test_own_picture_is_searched_then_edited_and_its_file_is_a_term_of_a_sum(
     studio: Studio, service: Service, model: str, tmp_path: Path
 ) -> None:
     find(service, model, name="own", kind="closed_form", n=1)
-    page = open_view(studio, model, "edit&class=7")
+    page = open_view(studio, model, "edit&class=7&moves=own:5")
+    expect(page.get_by_role("button", name="Reset all")).to_be_visible()
     page.get_by_label("Steps of the search").fill("40")
     page.get_by_label("Choose a picture").set_input_files(own_picture(service, model, tmp_path))
     expect(page.get_by_text(re.compile(r"step \d+ of 40, [\d.]+ dB"))).to_be_visible()
-    expect(page.get_by_text(re.compile(r"Found in class 7: [\d.]+ dB\."))).to_be_visible()
-    expect(page.get_by_role("img", name="Your picture")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"The nearest picture is in class 7: [\d.]+ dB\."))).to_be_visible()
+    expect(page.get_by_role("img", name="Your picture")).to_be_in_viewport()
+    expect(page.get_by_role("slider", name="own")).to_have_value("0")
+    expect(page.get_by_role("button", name="Reset all")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("moves="))
+    expect(page.get_by_role("link", name="Download")).to_have_attribute("download", f"{model}-yours-edited.png")
     found = source_of(page, "The original")
     page.get_by_role("slider", name="own").fill("5")
     page.wait_for_load_state("networkidle")
@@ -299,7 +305,10 @@ def test_direction_leads_from_pictures_to_pictures_until_it_is_deleted(
 ) -> None:
     studio.expected = ("409",)
     page = open_view(studio, model, "edit")
-    page.get_by_text("From pictures without a property").click()
+    target = page.get_by_role("region", name="Edit").get_by_role("button", name="Clicks go here")
+    expect(target).to_be_hidden()
+    page.get_by_text("From two groups of samples").click()
+    expect(target).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="From A to B").click()
     expect(page.get_by_role("region", name="Directions").get_by_role("alert").last).to_contain_text("into A and one")
     tray = page.get_by_role("group", name="Samples to choose from").get_by_role("button")
@@ -307,9 +316,15 @@ def test_direction_leads_from_pictures_to_pictures_until_it_is_deleted(
         page.get_by_role("region", name=f"Slot {letter}").get_by_role("button", name="Clicks go here").click()
         tray.nth(at).click()
         expect(page.get_by_role("img", name=f"{letter} 1: 3.{at}")).to_be_visible()
+    expect(target).to_have_attribute("aria-pressed", "false")
     page.get_by_label("Name", exact=True).fill("lean")
     page.get_by_role("button", name="From A to B").click()
     expect(page.get_by_role("slider", name="lean")).to_be_focused()
+    page.get_by_text("From two groups of samples").click()
+    expect(target).to_be_hidden()
+    tray.nth(2).click()
+    expect(page.get_by_role("region", name="Edit")).to_contain_text("3.2:")
+    page.get_by_text("From two groups of samples").click()
     page.get_by_label("Name", exact=True).fill("lean")
     page.get_by_role("button", name="From A to B").click()
     expect(page.get_by_role("region", name="Directions").get_by_role("alert").last).to_contain_text("'lean' already")
@@ -318,6 +333,14 @@ def test_direction_leads_from_pictures_to_pictures_until_it_is_deleted(
     expect(page.get_by_role("slider", name="lean")).to_have_count(0)
     kept = service.client.get(f"/models/{model}/directions").json()["data"]
     assert "lean" not in [one["name"] for one in kept]
+
+
+def test_phone_shows_every_slider_whole(studio: Studio, service: Service, model: str) -> None:
+    find(service, model, name="many", kind="closed_form", n=12)
+    studio.page.set_viewport_size({"width": 390, "height": 844})
+    page = open_view(studio, model, "edit")
+    expect(page.get_by_role("slider", name="many-12")).to_be_visible()
+    assert page.get_by_role("list", name="Directions").evaluate("list => list.scrollHeight <= list.clientHeight")
 
 
 def test_edit_is_copied_as_a_request_that_draws_it(

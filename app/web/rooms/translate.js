@@ -98,6 +98,7 @@ export async function room(main, { query, signal }) {
   /** @param {File} file @param {boolean} example */
   async function use(file, example) {
     await ready;
+    filling.clear();
     await board.use(file, example);
     translateSoon(0);
     if (!result.element.hidden && result.element.getBoundingClientRect().top > 0.8 * innerHeight) result.element.scrollIntoView({ block: "nearest" });
@@ -156,7 +157,7 @@ export async function room(main, { query, signal }) {
     press(directions, direction);
     backLabel.hidden = !translator.both || view === "many";
     back.checked = settings.back !== null;
-    fill(size, [["", "its own"], ["training", `that of training, ${translator.side} px`]].map(([value, title]) => h("option", { value, selected: value === (chosenSize ?? "") }, title)));
+    fill(size, [["", "its own"], ["training", `${translator.side === translator.learned ? "that of training" : "the least"}, ${translator.side} px`]].map(([value, title]) => h("option", { value, selected: value === (chosenSize ?? "") }, title)));
     size.parentElement.hidden = view === "many" || translator.searches;
     plain.value = settings.plain ?? "pixels";
     plain.parentElement.hidden = view === "many" || translator.factor === 1;
