@@ -82,8 +82,8 @@ def notes(spec: Augment) -> list[str]:
     index = ArchiveIndex.from_bytes(files.index.read_bytes())
     counts = Counter(index.labels(index.train))
     taken = {label: n // HELD_OUT_EVERY if spec.held_out == "fifth" else 0 for label, n in counts.items()}
-    whole_split = spec.held_out == "test" and index.held_out is not None
-    held_out = Counter(index.labels(index.held_out)).total() if whole_split else sum(taken.values())
+    split = index.held_out if spec.held_out == "test" else None
+    held_out = sum(taken.values()) if split is None else Counter(index.labels(split)).total()
     names = catalog.class_names(spec.recipe, catalog.all_datasets())
     rare = rare_classes.warning({name: counts[label] - taken[label] for label, name in enumerate(names)})
     return [*small_tests.warnings(spec.classifier_steps, held_out), *([] if rare is None else [rare])]
