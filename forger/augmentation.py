@@ -34,8 +34,9 @@ class Augmentations:
         """Start a job that draws `per_class` labelled pictures of each class and measures whether they help.
 
         `model` draws them, or a generator that the job trains by `recipe`, `budget` and `overrides`, and publishes as
-        `<family>-<dataset>-augment`; by default the newest suitable model. `seeds` classifiers, of `classifier_steps` steps each, are trained with each set of
-        pictures. `augmentation` reads the report, Job.save_all fetches the pictures.
+        `<family>-<dataset>-augment`; by default the newest suitable model. `seeds` classifiers, of `classifier_steps`
+        steps each, are trained with each set of pictures. `augmentation` reads the report, Job.save_all fetches the
+        pictures.
 
         >>> job = forger.augment("digits", 200).wait()
         >>> print(forger.augmentation(job.id).report.verdict)

@@ -14,8 +14,8 @@ def warnings(classifier_steps: int, held_out: int | None = None) -> list[str]:
     result = []
     if classifier_steps < FEW_STEPS:
         result.append(
-            f"Classifiers of {classifier_steps} steps are trained too short to conclude anything: give "
-            f"classifier_steps of {FEW_STEPS} or more."
+            f"Classifiers of {classifier_steps} steps are trained too short to conclude anything: train them for "
+            f"{FEW_STEPS} steps or more."
         )
     if held_out is not None and held_out < FEW_HELD_OUT:
         pictures = "1 picture is" if held_out == 1 else f"{held_out} pictures are"

@@ -87,7 +87,7 @@ def test_test_that_is_too_small_to_conclude_is_warned_of() -> None:
     base = right(0.8, 0.8, 0.8)
     short = built(real=base, both=base, classical=base, classifier_steps=99).warnings
     assert short == [
-        "Classifiers of 99 steps are trained too short to conclude anything: give classifier_steps of 100 or more."
+        "Classifiers of 99 steps are trained too short to conclude anything: train them for 100 steps or more."
     ]
     few = dict.fromkeys(("real", "both", "classical"), base[:, :29])
     labels = np.arange(29) % 2
