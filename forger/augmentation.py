@@ -33,9 +33,10 @@ class Augmentations:
     ) -> Job:
         """Start a job that draws `per_class` labelled pictures of each class and measures whether they help.
 
-        `model` draws them, or a generator that the job trains by `recipe`, `budget` and `overrides`; by default the
-        newest suitable model. `seeds` classifiers, of `classifier_steps` steps each, are trained with each set of
-        pictures. `augmentation` reads the report, Job.save_all fetches the pictures.
+        `model` draws them, or a generator that the job trains by `recipe`, `budget` and `overrides`, and publishes as
+        `<family>-<dataset>-augment`; by default the newest suitable model. `seeds` classifiers, of `classifier_steps`
+        steps each, are trained with each set of pictures. `augmentation` reads the report, Job.save_all fetches the
+        pictures.
 
         >>> job = forger.augment("digits", 200).wait()
         >>> print(forger.augmentation(job.id).report.verdict)
@@ -63,7 +64,7 @@ class Augmentations:
     ) -> PlanOut:
         """Return the plan of the job that `augment` would create, or the reasons of its refusal; create nothing.
 
-        `notes` names the classes of an upload that have few real pictures.
+        `notes` warns of a test that is too small to conclude anything, and of an upload's classes of few pictures.
 
         >>> plan = forger.try_augmentation("digits", 200)
         >>> print(plan.spec.held_out if not plan.refusals else plan.refusals)

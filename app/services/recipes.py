@@ -59,9 +59,9 @@ def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
         raise RecipeRefused(Refusal(f"{pointer}/data/{name}", sentence))
 
 
-def default_model(family: str | None, recipe: Recipe) -> str:
-    """Return the name under which a job publishes if the client gives none."""
-    return f"{family or 'custom'}-{recipe.data.dataset}"[:MAX_NAME_CHARACTERS]
+def default_model(family: str | None, recipe: Recipe, suffix: str = "") -> str:
+    """Return the name under which a job publishes if the client gives none. A long one keeps its suffix."""
+    return f"{family or 'custom'}-{recipe.data.dataset}"[: MAX_NAME_CHARACTERS - len(suffix)] + suffix
 
 
 def find(name: str) -> Family:

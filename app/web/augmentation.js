@@ -3,14 +3,15 @@
 import { get, Problem } from "./api.js";
 import { bar, factBoxes, fill, h, refill, scrolling } from "./dom.js";
 import { whisker } from "./figures.js";
-import { count } from "./format.js";
+import { count, counted } from "./format.js";
 import { ENDED } from "./job_states.js";
 
 /** @typedef {{mean: number, deviation: number, values: number[]}} Spread */
 /** @typedef {{mean: number, low: number, high: number}} Gain */
 
-/** names of what a classifier is trained with, in the order of the report */
-const ARMS = /** @type {const} */ ([["real", "real pictures"], ["generated", "generated pictures"], ["both", "both"], ["classical", "classical"]]);
+/** what a classifier is trained with, in the order of the report: key, name, explanation */
+const ARMS = /** @type {const} */ ([["real", "real pictures", ""], ["generated", "generated pictures", ""],
+  ["both", "both", "half of each batch generated, half real"], ["classical", "classical", "real, moved, turned and scaled"]]);
 /** reasons why the filter leaves a picture out */
 const REASONS = /** @type {const} */ ([["disagreed", "taken for another class"], ["near_training", "near copies of training pictures"], ["near_generated", "near copies of kept ones"]]);
 
@@ -50,8 +51,8 @@ function stages({ state, spec, recipe, progress: { step, total } }) {
   const training = spec.weights ? 0 : recipe.budget.steps;
   const pictures = spec.per_class * recipe.data.classes;
   const parts = /** @type {[string, number, (done: number) => string][]} */ ([
-    ["Train the generator", training, (done) => `${count(done)} of ${count(training)} steps`],
-    ["Draw and filter", pictures, (done) => `${count(done)} of ${count(pictures)} pictures`],
+    ["Train the generator", training, (done) => `${count(done)} of ${counted(training, "step")}`],
+    ["Draw and filter", pictures, (done) => `${count(done)} of ${counted(pictures, "picture")}`],
     ["Train classifiers", total - training - pictures, (done) => `${count(Math.floor(done / spec.classifier_steps))} of ${count(ARMS.length * spec.seeds)} classifiers`],
   ]);
   let start = 0;
@@ -76,7 +77,7 @@ function whole(report, files) {
     h("p", { class: `notice ${report.useful ? "good" : gains.both?.high < 0 ? "bad" : ""}`, data: { verdict: String(report.useful) } }, report.verdict),
     report.warnings.map((/** @type {string} */ warning) => h("p", { class: "notice warn" }, warning)),
     h("h3", {}, "Accuracy on held-out real pictures"), accuracyTable(report),
-    h("p", { class: "hint" }, `Mean ± deviation over ${count(report.seeds)} seeds, in per cent; gains in points. Classical: the real pictures, moved, turned and scaled at random. Intervals: ${report.interval}`),
+    h("p", { class: "hint" }, `Mean ± deviation over ${count(report.seeds)} seeds, in per cent; gains in points. Intervals: ${report.interval}`),
     h("h3", {}, "Each class"), h("p", {}, filtered(report.classes)), classTable(report.classes),
     h("p", { class: "hint" }, report.filter), h("div", { class: "facts" }, factBoxes(facts)));
 }
@@ -87,13 +88,14 @@ function accuracyTable({ accuracy, gains }) {
   const spans = arms.map(([arm]) => /** @type {[number, number]} */ ([accuracy[arm].mean - accuracy[arm].deviation, accuracy[arm].mean + accuracy[arm].deviation]));
   const [low, high] = [Math.min(...spans.map(([from]) => from)), Math.max(...spans.map(([, to]) => to))];
   const share = (/** @type {number} */ value) => (high > low ? (100 * (value - low)) / (high - low) : 50);
-  const rows = arms.map(([arm, title], index) => h("tr", { data: { arm } }, h("th", { scope: "row" }, title),
-    numbers(percent(accuracy[arm].mean), `± ${percent(accuracy[arm].deviation)}`, ...gainInWords(gains[arm])),
-    h("td", {}, whisker({ mean: accuracy[arm].mean, interval: spans[index] }, share))));
+  const rows = arms.map(([arm, title, explanation], index) => h("tr", { data: { arm } }, h("th", { scope: "row" }, title, explanation && h("div", { class: "muted small" }, explanation)),
+    numbers(percent(accuracy[arm].mean)), wide(`± ${percent(accuracy[arm].deviation)}`), numbers(...gainInWords(gains[arm])),
+    h("td", { class: "wide-only" }, whisker({ mean: accuracy[arm].mean, interval: spans[index] }, share))));
   const direct = gains.both_over_classical;
   return scrolling("Accuracy by training pictures", h("table", { class: "table ranking" },
-    h("thead", {}, h("tr", {}, h("th", {}, "trained with"), ["accuracy", "deviation", "gain over real", "95 % interval"].map(heading), h("th", {}, `${percent(low)} to ${percent(high)}`))),
-    h("tbody", {}, rows, direct && h("tr", { data: { arm: "both_over_classical" } }, h("th", { scope: "row" }, "both, over classical"), numbers("", "", ...gainInWords(direct)), h("td")))));
+    h("thead", {}, h("tr", {}, h("th", {}, "trained with"), heading("accuracy"), h("th", { class: "number wide-only" }, "deviation"), ["gain over real", "95 % interval"].map(heading),
+      h("th", { class: "wide-only" }, `dot: mean, line: ± deviation (${percent(low)} to ${percent(high)})`))),
+    h("tbody", {}, rows, direct && h("tr", { data: { arm: "both_over_classical" } }, h("th", { scope: "row" }, "both, over classical"), numbers(""), wide(""), numbers(...gainInWords(direct)), h("td", { class: "wide-only" })))));
 }
 
 /** @param {any[]} classes */
@@ -114,6 +116,7 @@ function filtered(classes) {
 
 const heading = (/** @type {string} */ title) => h("th", { class: "number" }, title);
 const numbers = (/** @type {string[]} */ ...texts) => texts.map((text) => h("td", { class: "number" }, text));
+const wide = (/** @type {string} */ text) => h("td", { class: "number wide-only" }, text);
 const percent = (/** @type {number} */ share) => (100 * share).toFixed(1);
 const points = (/** @type {number} */ share) => `${share < 0 ? "" : "+"}${percent(share)}`;
 const spread = (/** @type {Spread | null} */ found) => (found ? `${percent(found.mean)} ± ${percent(found.deviation)}` : "–");

@@ -2,7 +2,7 @@
 
 import { get, posterOnce, Problem } from "./api.js";
 import { fill, h, setText } from "./dom.js";
-import { count, duration } from "./format.js";
+import { count, counted, duration } from "./format.js";
 import { go, keep } from "./main.js";
 import { dryRun, refusalList, refusalsOf } from "./plan.js";
 import { labelled, Refusals } from "./recipe_form.js";
@@ -25,7 +25,7 @@ export const canAugment = ({ kind, classes }) => kind === "images" && classes > 
 /** The part of a dataset's page. @param {any} dataset @param {{query: URLSearchParams, signal: AbortSignal}} place */
 export function augmentPart(dataset, { query, signal }) {
   const place = h("div");
-  const element = h("details", { class: "card writes", open: query.get("augment") === "open" }, h("summary", {}, "Augment"), h("div", { class: "stack" },
+  const element = h("details", { class: "card writes", open: query.get("augment") === "open" }, h("summary", {}, "Augment: do generated pictures help?"), h("div", { class: "stack" },
     h("p", { class: "hint" }, "A model draws labelled pictures for this dataset. Classifiers, trained with and without them, show on held-out real pictures whether they help."), place));
   let begun = false;
   const begin = () => {
@@ -45,7 +45,7 @@ export function augmentPart(dataset, { query, signal }) {
 /** @param {HTMLElement} place @param {string} dataset @param {AbortSignal} signal */
 async function form(place, dataset, signal) {
   const [{ data: families }, fitting] = await Promise.all([get("/recipes", { schema: false }, signal), fittingModels(dataset, signal)]);
-  const values = { ...DEFAULTS, model: fitting[0] ?? TRAIN };
+  const values = { ...DEFAULTS, model: fitting[0]?.model ?? TRAIN };
   const refusals = new Refusals();
   const create = posterOnce(PATH);
   const panel = h("div", { class: "stack", role: "status" });
@@ -66,7 +66,7 @@ async function form(place, dataset, signal) {
   /** @param {number} min @param {Record<string, any>} [more] */
   const numeric = (min, more) => h("input", { type: "number", min, step: 1, ...more });
   const perClass = field("Pictures of each class", "per_class", "/per_class", numeric(1), "to keep after the filter");
-  const model = field("Who draws them", "model", "/model", h("select", {}, fitting.map((one) => h("option", { value: one }, one)), h("option", { value: TRAIN }, "Train a model first")),
+  const model = field("Who draws them", "model", "/model", h("select", {}, fitting.map(({ model, health }) => h("option", { value: model }, health && health.state !== "healthy" ? `${model} (${health.state})` : model)), h("option", { value: TRAIN }, "Train a model first")),
     fitting.length ? "" : "No trained model fits: it must draw these classes and never have seen the held-out pictures.");
   const family = field("Family", "family", "/recipe", h("select", {}, families.filter((/** @type {any} */ one) => one.conditional).map((/** @type {any} */ one) => h("option", { value: one.name }, one.name))));
   const steps = field("Training steps", "steps", "/budget/steps", numeric(1));
@@ -132,25 +132,29 @@ async function form(place, dataset, signal) {
   changed();
 }
 
-/** The models that may draw pictures for a dataset, the newest first: those whose plan is not refused. @param {string} dataset @param {AbortSignal} signal @returns {Promise<string[]>} */
+/** The versions that may draw pictures for a dataset, the newest first: those whose plan is not refused. @param {string} dataset @param {AbortSignal} signal @returns {Promise<any[]>} */
 async function fittingModels(dataset, signal) {
-  const { data } = await get("/models", {}, signal);
-  const named = data.filter((/** @type {any} */ one) => one.latest.dataset === dataset)
-    .flatMap((/** @type {any} */ { name, versions }) => versions.map((/** @type {number} */ version) => `${name}@${version}`).reverse()).slice(0, MOST_TRIED);
-  const plans = await Promise.all(named.map((/** @type {string} */ model) => dryRun({ dataset, per_class: 1, model }, signal, PATH)));
-  return named.filter((/** @type {string} */ _, /** @type {number} */ index) => !plans[index].refusals.length);
+  const names = (await get("/models", {}, signal)).data.filter((/** @type {any} */ one) => one.latest.dataset === dataset)
+    .sort((/** @type {any} */ a, /** @type {any} */ b) => newestFirst(a.latest, b.latest)).slice(0, MOST_TRIED);
+  const models = await Promise.all(names.map((/** @type {any} */ { name }) => get(`/models/${name}`, {}, signal)));
+  const versions = models.flatMap((model) => model.versions).sort(newestFirst).slice(0, MOST_TRIED);
+  const plans = await Promise.all(versions.map(({ model }) => dryRun({ dataset, per_class: 1, model }, signal, PATH)));
+  return versions.filter((_, index) => !plans[index].refusals.length);
 }
+
+/** @param {{created_at: string}} a @param {{created_at: string}} b */
+const newestFirst = (a, b) => Date.parse(b.created_at) - Date.parse(a.created_at);
 
 /** @param {Plan} plan */
 function planInWords({ spec, recipe, family, model, estimate, notes }) {
   const { per_class: each, seeds, classifier_steps: steps, weights, held_out: heldOut } = spec;
   const { classes } = /** @type {any} */ (recipe).data;
   const minutes = estimate?.minutes ?? null;
-  const takes = minutes === null ? "" : `: about ${duration(60 * minutes)}`;
+  const takes = minutes === null ? "" : ` The training alone takes about ${duration(60 * minutes)}; filter and classifiers come after it, and may take longer.`;
   const lines = [
-    weights ? `${weights.model} draws pictures of ${count(classes)} classes.` : `${family ?? "The recipe"} learns the dataset for ${count(/** @type {any} */ (recipe).budget.steps)} steps${takes}. It becomes the model ${model}.`,
+    weights ? `${weights.model} draws pictures of ${count(classes)} classes.` : `${family ?? "The recipe"} learns the dataset for ${counted(/** @type {any} */ (recipe).budget.steps, "step")}. It becomes the model ${model}, a name of its own beside your other models.${takes}`,
     `A filter keeps up to ${count(each * classes)} of its pictures, ${count(each)} of each class: those that a classifier takes for their class and that are no near copies.`,
-    `${count(4 * seeds)} classifiers are trained for ${count(steps)} steps each: with real pictures, with generated ones, with both, and with real ones that are moved and turned.`,
+    `${count(4 * seeds)} classifiers are trained for ${count(steps)} steps each, with four sets: real pictures, generated ones, both (half of each batch generated, half real), and classical (real ones, moved, turned and scaled at random).`,
     heldOut === "fifth" ? "They are compared on every fifth picture of each class, which is held out from all of this." : "They are compared on the dataset's test split, which is held out from all of this.",
   ];
   return [h("ol", {}, lines.map((line) => h("li", {}, line))), notes.map((/** @type {string} */ note) => h("p", { class: "notice warn" }, note))];

@@ -11,6 +11,9 @@ export function number(value) {
 /** @param {number | null | undefined} value */
 export const count = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
 
+/** "1 step", "2 steps". @param {number} value @param {string} noun */
+export const counted = (value, noun) => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+
 /** @param {number | null | undefined} seconds */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";

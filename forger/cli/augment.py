@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ARM_NAMES = {
     "real": "real pictures",
     "generated": "generated pictures",
-    "both": "both",
+    "both": "half generated, half real",
     "classical": "real, moved and turned",
 }
 """names of what a classifier was trained with"""
@@ -103,7 +103,8 @@ def _print_plan(plan: "PlanOut", *, as_json: bool) -> None:
         if spec.weights is None:
             typer.echo(f"The job trains this model first, a {plan.family or 'generator of the recipe'}.")
         if estimate is not None and estimate.minutes is not None:
-            typer.echo(f"The training takes {printing.duration_words(60 * estimate.minutes)} on this service.")
+            takes = printing.duration_words(60 * estimate.minutes)
+            typer.echo(f"The training alone takes {takes} on this service; filter and classifiers come after it.")
         held_out = "every fifth picture of each class" if spec.held_out == "fifth" else "the test split"
         typer.echo(f"Then it compares {len(ARM_NAMES) * spec.seeds} classifiers on {held_out}.")
         for note in plan.notes:

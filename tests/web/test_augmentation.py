@@ -14,6 +14,7 @@ from tests.support.service import Service
 from tests.support.zips import classes, zipped
 from tests.web.conftest import Studio
 
+SUMMARY = "Augment: do generated pictures help?"
 BODY = {"dataset": "digits", "per_class": 20, "seeds": 3, "classifier_steps": 10, "budget": {"steps": 150}}
 
 
@@ -41,7 +42,7 @@ def pets(service: Service) -> str:
 
 def open_form(studio: Studio, dataset: str) -> Page:
     page = studio.goto(f"datasets/{dataset}")
-    page.get_by_text("Augment", exact=True).click()
+    page.get_by_text(SUMMARY).click()
     expect(page.get_by_role("form", name="Augment").get_by_role("listitem").first).to_be_visible()
     return page
 
@@ -50,11 +51,11 @@ def test_person_augments_a_dataset_by_keyboard_from_plan_to_report(
     studio: Studio, service: Service, job: str, tmp_path: Path
 ) -> None:
     page = studio.goto("datasets/digits")
-    page.get_by_text("Augment", exact=True).focus()
+    page.get_by_text(SUMMARY).focus()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("augment=open"))
     form = page.get_by_role("form", name="Augment")
-    expect(form.get_by_label("Who draws them")).to_have_value("cdcgan-digits@1")
+    expect(form.get_by_label("Who draws them")).to_have_value("cdcgan-digits-augment@1")
     form.get_by_label("Who draws them").select_option(label="Train a model first")
     for title, value in (
         ("Pictures of each class", "20"), ("Training steps", "150"), ("Seeds", "3"), ("Steps of a classifier", "10"),
@@ -63,7 +64,9 @@ def test_person_augments_a_dataset_by_keyboard_from_plan_to_report(
     plan = form.get_by_role("status")
     expect(plan).to_contain_text("cdcgan learns the dataset for 150 steps")
     expect(plan).to_contain_text("keeps up to 200 of its pictures, 20 of each class")
+    expect(plan).to_contain_text("It becomes the model cdcgan-digits-augment")
     expect(plan).to_contain_text("12 classifiers are trained for 10 steps each")
+    expect(plan).to_contain_text("half of each batch generated, half real")
     expect(plan).to_contain_text("every fifth picture of each class")
     form.get_by_role("button", name="Augment").focus()
     page.keyboard.press("Enter")
@@ -130,7 +133,7 @@ def test_refused_plan_is_a_sentence_at_its_field_and_cannot_be_started(studio: S
 def test_dataset_without_classes_has_no_such_part(studio: Studio) -> None:
     page = studio.goto("datasets/ring8")
     expect(page.get_by_role("heading", name="ring8")).to_be_visible()
-    expect(page.get_by_text("Augment", exact=True)).to_have_count(0)
+    expect(page.get_by_text(SUMMARY)).to_have_count(0)
 
 
 def test_cancelled_augmentation_says_that_it_has_no_report(studio: Studio, service: Service) -> None:
@@ -169,3 +172,19 @@ def test_form_and_report_have_no_serious_barrier_and_fit_a_phone(
         page.set_viewport_size({"width": 1280, "height": 800})
         found = [one for one in Axe().run(page).response["violations"] if one["impact"] in {"serious", "critical"}]
         assert not found, (path, [(one["id"], [node["target"] for node in one["nodes"]]) for one in found])
+
+
+def test_newest_version_that_fits_is_chosen_and_its_trouble_is_named(
+    studio: Studio, service: Service, job: str
+) -> None:
+    hasty = augmented(service, per_class=1, budget={"steps": 1})
+    service.wait_for(hasty, "succeeded")
+    older, newest = (service.client.get(f"/jobs/{id_}").json()["result"]["model"] for id_ in (job, hasty))
+    page = open_form(studio, "digits")
+    options = page.get_by_label("Who draws them").get_by_role("option")
+    expect(page.get_by_label("Who draws them")).to_have_value(newest)
+    expect(options.first).to_have_text(f"{newest} (troubled)")
+    expect(options.filter(has_text=older)).to_have_count(1)
+    page.get_by_label("Who draws them").select_option(label="Train a model first")
+    page.get_by_label("Training steps").fill("1")
+    expect(page.get_by_role("form").get_by_role("status")).to_contain_text("for 1 step.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services.jobs import confidence, rare_classes
+from app.services.jobs import confidence, rare_classes, small_tests
 from forger.schemas.augmentations import AugmentationReport, AugmentedClass, AugmentedGenerator, Gain, Spread
 from worker.augmentation.selection import DESCRIPTION, Selection
 
@@ -59,7 +59,10 @@ def build(
         interval=INTERVAL,
         useful=both is not None and both.low > 0,
         verdict=verdict(both, gains),
-        warnings=warnings(by_class, correct, labels, settings["per_class"]),
+        warnings=[
+            *small_tests.warnings(settings["classifier_steps"], len(labels)),
+            *warnings(by_class, correct, labels, settings["per_class"]),
+        ],
         classes=by_class,
         **settings,
     )
@@ -120,7 +123,7 @@ def warnings(
     if (rare := rare_classes.warning({one.name: one.training for one in classes})) is not None:
         result.append(rare)
     if short := [f"{one.name} ({one.kept})" for one in classes if one.kept < per_class]:
-        result.append(f"Fewer than {per_class} pictures passed the filter: {rare_classes.named(short)}.")
+        result.append(f"Fewer pictures than requested ({per_class}) passed the filter: {rare_classes.named(short)}.")
     if "both" in correct:
         fallen = [
             f"{one.name} ({_points(change.mean)} points)"

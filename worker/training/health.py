@@ -268,8 +268,9 @@ def _is_undertrained(history: EvaluationHistory) -> Trouble | None:
     """Detect a spent budget with poor examples. It names no cause, so `troubles` reports any other rule instead."""
     if not history.budget_spent or not history.now.far_from_data:
         return None
+    steps = "1 step" if history.now.step == 1 else f"{history.now.step:,} steps"
     message = (
-        f"After {history.now.step:,} steps generated examples are still far from the data: {_distance(history.now)}. "
+        f"After {steps} generated examples are still far from the data: {_distance(history.now)}. "
         "Train longer (forger extend), or choose another family."
     )
     return Trouble("undertrained", message, serious=False)

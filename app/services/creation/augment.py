@@ -7,11 +7,12 @@ from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound, invalid_request
 from app.core.limits import MAX_AUGMENTED_PICTURES
+from app.services import recipes
 from app.services.creation import train
 from app.services.creation.bulk_limits import raise_if_refused, size_refusals
 from app.services.datasets import catalog
 from app.services.job_spec import Augment, JobPlan
-from app.services.jobs import lifecycle, rare_classes
+from app.services.jobs import lifecycle, rare_classes, small_tests
 from app.services.models import registry, source_weights
 from app.services.views import VersionView
 from data.archive import ArchiveIndex
@@ -24,6 +25,8 @@ from models.spec.recipe import Recipe
 Json = Mapping[str, Any]
 DEFAULT_FAMILY = "cdcgan"
 """the family that is trained if no model was trained on the dataset"""
+MODEL_SUFFIX = "-augment"
+"""ends the names of generators that augmentations train, so that they are no versions of a client's own models"""
 REPORT_BYTES = 16 << 20
 """upper bound of the size of a report and of the results of the parts of the work"""
 
@@ -62,25 +65,28 @@ def plan(
     resolved, family = training.spec.recipe, training.spec.family
     if refusals := _training_refusals(resolved, dataset):
         raise invalid_request("The augmentation was refused.", refusals, "augmentation_refused")
-    spec = Augment(weights=None, recipe=resolved, family=family, model_name=training.spec.model_name, **settings)
+    name = recipes.default_model(family, resolved, MODEL_SUFFIX)
+    spec = Augment(weights=None, recipe=resolved, family=family, model_name=name, **settings)
     return JobPlan(spec, training.stored_bytes + _pictures_bytes(spec))
 
 
 def notes(spec: Augment) -> list[str]:
-    """Return sentences for the client to know beforehand: a warning of classes with few real training pictures.
+    """Return sentences for the client to know beforehand: warnings of a small test, and of rare classes.
 
     The pictures of a built-in dataset are not counted; the report of the job does that.
     """
     assert isinstance(spec.recipe.data, Images)
     files = catalog.files(spec.recipe.data.dataset)
     if files is None:
-        return []
+        return small_tests.warnings(spec.classifier_steps)
     index = ArchiveIndex.from_bytes(files.index.read_bytes())
     counts = Counter(index.labels(index.train))
-    held_out = {label: n // HELD_OUT_EVERY if spec.held_out == "fifth" else 0 for label, n in counts.items()}
+    taken = {label: n // HELD_OUT_EVERY if spec.held_out == "fifth" else 0 for label, n in counts.items()}
+    split = index.held_out if spec.held_out == "test" else None
+    held_out = sum(taken.values()) if split is None else Counter(index.labels(split)).total()
     names = catalog.class_names(spec.recipe, catalog.all_datasets())
-    warning = rare_classes.warning({name: counts[label] - held_out[label] for label, name in enumerate(names)})
-    return [] if warning is None else [warning]
+    rare = rare_classes.warning({name: counts[label] - taken[label] for label, name in enumerate(names)})
+    return [*small_tests.warnings(spec.classifier_steps, held_out), *([] if rare is None else [rare])]
 
 
 def _held_out(dataset: str) -> HeldOut:

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from app.core.ids import new_id
 from app.core.limits import MAX_AUGMENTED_PICTURES
+from forger.wire import MAX_NAME_CHARACTERS
 from tests.app.api.conftest import Publish
 from tests.support.idempotent_requests import post_with_key
 from tests.support.jobs import make_job
@@ -46,7 +47,7 @@ def test_created_augmentation_is_a_job_with_its_whole_spec_and_no_report_yet(cli
     job = body["job"]
     assert reply.headers["location"] == f"/augmentations/{job['id']}"
     assert (job["kind"], job["state"], job["dataset"], job["model"]) == (
-        "augment", "queued", "digits", "cdcgan-digits",
+        "augment", "queued", "digits", "cdcgan-digits-augment",
     )  # fmt: skip
     assert job["spec"] == {
         "kind": "augment", "weights": None, "held_out": "fifth", "per_class": 10, "seed": 7, "seeds": 5,
@@ -164,7 +165,7 @@ def test_dry_run_replies_with_the_plan_and_creates_no_job(client: TestClient, pu
     assert reply.status_code == 200, reply.text
     plan = reply.json()
     assert (plan["kind"], plan["dataset"], plan["model"], plan["family"]) == (
-        "augment", "digits", "cdcgan-digits", "cdcgan",
+        "augment", "digits", "cdcgan-digits-augment", "cdcgan",
     )  # fmt: skip
     assert (plan["spec"]["weights"], plan["spec"]["held_out"], plan["spec"]["seed"]) == (None, "fifth", 7)
     assert plan["recipe"]["seed"] == 7
@@ -179,16 +180,35 @@ def test_dry_run_with_a_model_estimates_no_training_and_warns_of_classes_of_few_
     model = publish(dataset=split_pets(client))
     plan = send(client, dataset="pets", dry_run=True).json()
     assert (plan["spec"]["weights"]["model"], plan["estimate"]) == (model, None)
-    (note,) = plan["notes"]
+    small, note = plan["notes"]
+    assert small == "Only 4 pictures are held out, too few to conclude anything: upload 30 or more to test with."
     assert note.startswith("Fewer than 50 real training pictures: cat and dog.")
 
 
 def test_dry_run_counts_training_pictures_without_those_held_out(client: TestClient) -> None:
-    """50 pictures are few once every fifth is held out, 63 are not: 51 of them remain."""
-    members = classes("many", each=63) | classes("few", each=50)
+    """50 pictures are few once every fifth is held out, 123 are not; the 34 that are held out are enough."""
+    members = classes("many", each=123) | classes("few", each=50)
     plan = send(client, dataset=upload(client, "uneven", members), dry_run=True).json()
     assert plan["spec"]["held_out"] == "fifth"
-    assert plan["notes"][0].startswith("Fewer than 50 real training pictures: few.")
+    (note,) = plan["notes"]
+    assert note.startswith("Fewer than 50 real training pictures: few.")
+
+
+def test_dry_run_warns_of_classifiers_that_are_trained_too_short(client: TestClient, publish: Publish) -> None:
+    notes = {steps: send(client, dry_run=True, classifier_steps=steps).json()["notes"] for steps in (99, 100)}
+    assert notes[100] == []
+    assert notes[99] == [
+        "Classifiers of 99 steps are trained too short to conclude anything: train them for 100 steps or more."
+    ]
+
+
+def test_trained_generator_is_no_version_of_a_model_of_the_family_and_its_name_is_valid(client: TestClient) -> None:
+    name = "p" * 60
+    upload(client, name, classes("cat", "dog", each=6))
+    model = send(client, dataset=name, budget={"steps": 3}).json()["job"]["model"]
+    assert len(model) <= MAX_NAME_CHARACTERS
+    assert model.startswith("cdcgan-ppp")
+    assert model.endswith("p-augment")
 
 
 @pytest.mark.parametrize(

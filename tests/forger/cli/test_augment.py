@@ -13,11 +13,14 @@ def test_dry_run_prints_the_plan_and_creates_no_job(run: Run, service: Service) 
     before = len(service.client.get("/jobs").json()["data"])
     lines = output_of(run("augment", "digits", *SMALL, "--dry-run")).splitlines()
     assert lines[:2] == [
-        "It can be augmented: digits, 3 pictures of each class, by cdcgan-digits.",
+        "It can be augmented: digits, 3 pictures of each class, by cdcgan-digits-augment.",
         "The job trains this model first, a cdcgan.",
     ]
-    assert lines[2].startswith("The training takes ")
-    assert lines[3:] == ["Then it compares 12 classifiers on every fifth picture of each class."]
+    assert lines[2].startswith("The training alone takes ")
+    assert lines[3] == "Then it compares 12 classifiers on every fifth picture of each class."
+    assert lines[4:] == [
+        "Classifiers of 10 steps are trained too short to conclude anything: train them for 100 steps or more."
+    ]
     assert len(service.client.get("/jobs").json()["data"]) == before
 
 

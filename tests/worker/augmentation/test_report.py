@@ -12,7 +12,7 @@ SEEDS, HELD_OUT = 3, 400
 GENERATOR = AugmentedGenerator(family="cdcgan", export_sha256="0" * 64, step=3)
 SETTINGS = {
     "dataset": "digits", "side": 16, "channels": 1, "per_class": 10, "seed": 0, "seeds": SEEDS,
-    "classifier_steps": 10, "batch_size": 128,
+    "classifier_steps": 100, "batch_size": 128,
 }  # fmt: skip
 
 
@@ -21,11 +21,13 @@ def right(*shares: float) -> report.Correct:
     return np.stack([np.arange(HELD_OUT) < round(share * HELD_OUT) for share in shares])
 
 
-def built(kept: int = 10, training: int = 60, **correct: report.Correct) -> AugmentationReport:
+def built(
+    kept: int = 10, training: int = 60, classifier_steps: int = 100, **correct: report.Correct
+) -> AugmentationReport:
     labels = np.arange(HELD_OUT) % 2
     selection = Selection(12, 1, 1, 0, tuple(range(kept)))
     classes = [ClassPictures(name, training, selection) for name in ("cat", "dog")]
-    return report.build(correct, labels, classes, GENERATOR, **SETTINGS)
+    return report.build(correct, labels, classes, GENERATOR, **SETTINGS | {"classifier_steps": classifier_steps})
 
 
 def test_augmentation_is_useful_only_if_the_interval_of_its_gain_lies_above_zero() -> None:
@@ -77,8 +79,22 @@ def test_few_real_pictures_few_kept_ones_and_a_lower_recall_are_warned_of() -> N
     ).warnings
     assert "2603.16134" in few
     assert few.startswith("Fewer than 50 real training pictures: cat and dog.")
-    assert short == "Fewer than 10 pictures passed the filter: cat (4) and dog (4)."
+    assert short == "Fewer pictures than requested (10) passed the filter: cat (4) and dog (4)."
     assert fallen.startswith("Recall is lower with the generated pictures: cat (-40.0 points)")
+
+
+def test_test_that_is_too_small_to_conclude_is_warned_of() -> None:
+    base = right(0.8, 0.8, 0.8)
+    short = built(real=base, both=base, classical=base, classifier_steps=99).warnings
+    assert short == [
+        "Classifiers of 99 steps are trained too short to conclude anything: train them for 100 steps or more."
+    ]
+    few = dict.fromkeys(("real", "both", "classical"), base[:, :29])
+    labels = np.arange(29) % 2
+    classes = [ClassPictures(name, 60, Selection(10, 0, 0, 0, tuple(range(10)))) for name in ("cat", "dog")]
+    assert report.build(few, labels, classes, GENERATOR, **SETTINGS).warnings == [
+        "Only 29 pictures are held out, too few to conclude anything: upload 30 or more to test with."
+    ]
 
 
 def test_report_without_a_kept_picture_compares_the_other_sets_and_praises_nothing() -> None:

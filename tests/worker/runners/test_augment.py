@@ -167,12 +167,12 @@ def test_worker_pauses_resumes_and_cancels_an_augmentation_and_another_uses_its_
         lifecycle.cancel(second.id)
         assert until_state(second.id, *TERMINAL).state == S.CANCELLED
     assert done.result is not None
-    assert done.result.model == "cdcgan-digits@1"
+    assert done.result.model == "cdcgan-digits-augment@1"
     assert done.result.shards == 1
-    assert registry.find("cdcgan-digits").export_sha256 == done.result.export_sha256
+    assert registry.find("cdcgan-digits-augment").export_sha256 == done.result.export_sha256
     assert second.spec.kind == "augment"
     assert second.spec.weights is not None
-    assert second.spec.weights.model == "cdcgan-digits@1"
+    assert second.spec.weights.model == "cdcgan-digits-augment@1"
     assert augmentations.report(second.id) is None
     drawn, again = (json.dumps(augmentations.parts(job.id)["class-00007.json"]) for job in (first, second))
     assert drawn == again, "the model is the same, and so is the filter"
