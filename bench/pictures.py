@@ -30,6 +30,13 @@ JOBS: tuple[dict[str, Any], ...] = (
     {"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 600}},
     {"recipe": "cyclegan", "dataset": "day2night", "budget": {"steps": 400}, "overrides": {"watch": None}},
 )
+AUGMENTATION: dict[str, Any] = {
+    "recipe": "cdcgan",
+    "budget": {"steps": 600},
+    "per_class": 50,
+    "seeds": 3,
+    "classifier_steps": 200,
+}
 UNENDING: dict[str, Any] = {"recipe": "wgan_gp", "dataset": "ring8", "budget": {"steps": 100_000}}
 """a job that trains while the pictures are taken"""
 EXPERIMENT: dict[str, Any] = {
@@ -70,6 +77,12 @@ SHOTS = (
     Shot("sample", "sample?model=cdcgan-digits&view=grid&seed=1", DESKTOP),
     Shot("interpolate", "sample?model=cdcgan-digits&view=interpolate&n=8&way=1:3,2:7,3:0&frames=24", DESKTOP),
     Shot("arithmetic", "sample?model=cdcgan-digits&view=arithmetic&n=8&a=1:7,2:7&b=3:1,4:1&c=5:4", DESKTOP),
+    Shot(
+        "edit",
+        "sample?model=cdcgan-digits&view=edit&n=8&start=1.3:7&moves=component-1:3,component-2:-2",
+        DESKTOP,
+        scroll_to="Original and edited",
+    ),
     Shot("sample-phone", "sample?model=cdcgan-digits&class=7&seed=1", PHONE),
     Shot("compare", "compare?jobs={gan-ring8},{wgan_gp-ring8}", DESKTOP, scroll_to="Curves"),
     Shot("experiment", "experiments/{experiment}", DESKTOP),
@@ -79,6 +92,7 @@ SHOTS = (
     Shot("exercises", "lectures?view=exercises", DESKTOP),
     Shot("models", "models", DESKTOP),
     Shot("datasets", "datasets/digits?class=3", DESKTOP),
+    Shot("augmentation", "jobs/{augmentation}", DESKTOP, scroll_to="Do the generated pictures help?"),
     Shot("system", "system", DESKTOP),
 )
 
@@ -92,9 +106,13 @@ def main() -> None:
             jobs = [forger.train(**body) for body in JOBS]
             for job in jobs:
                 job.wait()
+            forger.find_directions("cdcgan-digits@1", "component", "principal", n=5)
+            augmentation = forger.augment("digits", **AUGMENTATION).wait()
             experiment = forger.start_experiment(EXPERIMENT).wait()
             jobs.append(forger.train(**UNENDING))
-            ids = {"experiment": experiment.id} | {f"{job.reply.family}-{job.reply.dataset}": job.id for job in jobs}
+            ids = {"experiment": experiment.id, "augmentation": augmentation.id} | {
+                f"{job.reply.family}-{job.reply.dataset}": job.id for job in jobs
+            }
             browser = driver.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
             for shot in SHOTS:
                 take(browser, service.url, shot, ids)
