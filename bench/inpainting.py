@@ -12,10 +12,8 @@ mean of the known pixels.
 
 import base64
 import io
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -25,11 +23,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.services.inference.inversion import psnr
-from bench.inversion import EQUAL_DB, FAMILIES, real_pictures, trained
+from bench.inversion import EQUAL_DB, FAMILIES, real_pictures, service_in, trained
 from bench.options import parser_of
 from bench.results import Row, show, write
 from data.images import encode
-from examples.demo import service
 from forger import Forger
 from models.spec.data import Images
 
@@ -44,9 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     n = 2 if options.quick else options.pictures
     rows = list[Row]()
-    with ExitStack() as stack:
-        home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        forger = stack.enter_context(service(home))
+    with service_in(options.home) as forger:
         for family in FAMILIES:
             model = trained(forger, family, DATASET, 20 if options.quick else None)
             pictures = real_pictures(DATASET, Images.model_validate(forger.version(model).recipe["data"]), n)

@@ -16,7 +16,7 @@ counts as EQUAL_DB.
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -38,6 +38,13 @@ EQUAL_DB = 60.0
 SEED = 7
 
 
+@contextmanager
+def service_in(home: Path | None) -> Iterator[Forger]:
+    """Start a service in a home that is kept, or in a temporary one."""
+    with ExitStack() as stack:
+        yield stack.enter_context(service(home or Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+
+
 def main() -> None:
     parser = parser_of("inversion", __doc__, "two pictures of each kind, and short trainings")
     parser.add_argument("--pictures", type=int, default=20, help="of each kind")
@@ -45,9 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     n = 2 if options.quick else options.pictures
     rows = list[Row]()
-    with ExitStack() as stack:
-        home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        forger = stack.enter_context(service(home))
+    with service_in(options.home) as forger:
         for dataset in STEPS:
             for family in FAMILIES:
                 model = trained(forger, family, dataset, 20 if options.quick else None)

@@ -15,14 +15,19 @@ class InversionProgress(Out):
     psnr: float | None = Field(description="Of the best attempt, in dB.")
 
 
-class InversionOut(Out):
-    """The latent whose picture is the nearest to one that was sent."""
+class _FoundLatent(Out):
+    """A latent that a search has found."""
 
     model: str
     seed: int
     class_: int | None = Field(alias="class", description="Chosen by the lowest error if none was given.")
     latents: list[list[float]] = Field(description="One, as POST /sample takes it.")
     classes: list[int | None] = Field(description="One, as POST /sample takes it.")
+
+
+class InversionOut(_FoundLatent):
+    """The latent whose picture is the nearest to one that was sent."""
+
     mse: float = Field(description="Mean squared difference of the pixels, on a scale of 0 to 1.")
     psnr: float | None = Field(description="Peak signal-to-noise ratio in dB; null if both pictures are equal.")
     start: Literal["encoder", "random"] = Field(description="Where the best attempt began.")
@@ -33,14 +38,9 @@ class InversionOut(Out):
     image: str = Field(description="The picture of the latent, a PNG file in base64.")
 
 
-class InpaintingOut(Out):
+class InpaintingOut(_FoundLatent):
     """A picture whose unknown part comes from the latent whose picture is the nearest in the known part."""
 
-    model: str
-    seed: int
-    class_: int | None = Field(alias="class", description="Chosen by the lowest error if none was given.")
-    latents: list[list[float]] = Field(description="One, as POST /sample takes it.")
-    classes: list[int | None] = Field(description="One, as POST /sample takes it.")
     psnr: float | None = Field(description="Of the known pixels, in dB; null if they are equal.")
     start: Literal["encoder", "random"] = Field(description="Where the best attempt began.")
     steps: int

@@ -1,6 +1,5 @@
 """The room of translations enlarges pictures: plainly on one side, by a model on the other."""
 
-import base64
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +14,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.service import Service
 from tests.support.zips import noise, saved
 from tests.web.conftest import Studio
+from tests.web.page_pictures import read
 
-READ = """async (image) => {
-  await image.decode();
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-  canvas.getContext("2d").drawImage(image, 0, 0);
-  return canvas.toDataURL("image/png").split(",")[1];
-}"""
 MODEL = "larger@1"
 
 
@@ -60,10 +53,6 @@ def pixels(data: bytes) -> NDArray[np.int16]:
     return np.asarray(Image.open(io.BytesIO(data)).convert("L")).astype(np.int16)
 
 
-def read(picture: Locator) -> NDArray[np.int16]:
-    return pixels(base64.b64decode(picture.evaluate(READ)))
-
-
 def test_picture_of_any_size_is_enlarged_as_by_the_api(
     room: Callable[[str], Page], service: Service, small: Path
 ) -> None:
@@ -77,7 +66,7 @@ def test_picture_of_any_size_is_enlarged_as_by_the_api(
     with page.expect_download() as download:
         result.get_by_role("link", name="Download PNG").click()
     assert Path(download.value.path()).read_bytes() == reply.content
-    assert np.array_equal(read(result.get_by_alt_text("by the model")), pixels(reply.content))
+    assert np.array_equal(pixels(read(result.get_by_alt_text("by the model"))), pixels(reply.content))
 
 
 def test_words_of_the_examples_follow_the_model(room: Callable[[str], Page], service: Service) -> None:
@@ -97,12 +86,12 @@ def test_picture_stands_beside_itself_enlarged_plainly(room: Callable[[str], Pag
     page = room("")
     result = choose(page, small)
     repeated = np.kron(pixels(small.read_bytes()), np.ones((2, 2), np.int16))
-    assert np.array_equal(read(result.get_by_alt_text("repeated pixels")), repeated)
+    assert np.array_equal(pixels(read(result.get_by_alt_text("repeated pixels"))), repeated)
     page.get_by_label("Compare with").select_option("bilinear interpolation")
     expect(result.get_by_alt_text("bilinear interpolation")).to_be_visible()
     with Image.open(small) as picture:
         blended = np.asarray(picture.resize((80, 48), Image.Resampling.BILINEAR)).astype(np.int16)
-    assert np.abs(read(result.get_by_alt_text("bilinear interpolation")) - blended).max() <= 2
+    assert np.abs(pixels(read(result.get_by_alt_text("bilinear interpolation"))) - blended).max() <= 2
     page.reload()
     expect(page.get_by_label("Compare with")).to_have_value("bilinear")
 

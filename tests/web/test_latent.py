@@ -14,6 +14,7 @@ from playwright.sync_api import Page, Request, expect
 from forger.png_text import picture_recipe
 from tests.support.service import Service
 from tests.web.conftest import Studio
+from tests.web.page_pictures import transfer
 
 VIEWS = ("interpolate&way=3.0,3.1,3.2", "arithmetic&a=1.0:7&b=2.0:7&c=3.0:3", "pad", "edit&moves=axe-1:2")
 
@@ -118,6 +119,9 @@ def test_clicked_dragged_and_opened_pictures_fill_the_slots(
     expect(page.get_by_role("img", name=re.compile("B 1: 3.0"))).to_be_visible()
     page.get_by_label("Picture for C").set_input_files(file)
     expect(page.get_by_role("img", name="C 1: a result")).to_be_visible()  # its temperature is another one
+    dropped = {"dataTransfer": transfer(page, (file.name, file.read_bytes()))}
+    page.get_by_role("region", name="Slot B").dispatch_event("drop", dropped)
+    expect(page.get_by_role("img", name="B 2: a result")).to_be_visible()
     page.get_by_role("button", name="Remove picture 1 of A").click()
     expect(page.get_by_role("img", name=re.compile("A 1"))).to_have_count(0)
 

@@ -6,7 +6,6 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,25 +19,11 @@ from models.games.degrade import edges
 from tests.support.service import Service
 from tests.support.zips import noise, saved
 from tests.web.conftest import Studio
+from tests.web.page_pictures import read, transfer
 
 Pixels = NDArray[np.int16]
 SCENES, DRAWN, HOLES = "scenes@1", "drawn@1", "holes@1"
 SMALL = {"generator": {"width": 4, "blocks": 1}, "watch": None}
-TRANSFER = """(files) => {
-  const transfer = new DataTransfer();
-  for (const [name, text] of files) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    transfer.items.add(new File([bytes], name, {type: "image/png"}));
-  }
-  return transfer;
-}"""
-READ = """async (image) => {
-  await image.decode?.();
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height];
-  canvas.getContext("2d").drawImage(image, 0, 0);
-  return canvas.toDataURL("image/png").split(",")[1];
-}"""
 CAMERA = """navigator.mediaDevices.getUserMedia = async () => {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [64, 48];
@@ -77,10 +62,6 @@ def scene(seed: int = 1) -> bytes:
     return saved(noise(40, 24, seed, "RGB"))
 
 
-def transfer(page: Page, *files: tuple[str, bytes]) -> Any:
-    return page.evaluate_handle(TRANSFER, [[name, base64.b64encode(data).decode()] for name, data in files])
-
-
 def drop(page: Page, *files: tuple[str, bytes]) -> None:
     expect(page.locator(".drop")).to_be_visible()
     page.dispatch_event(".drop", "drop", {"dataTransfer": transfer(page, *files)})
@@ -96,11 +77,6 @@ def translated(service: Service, data: bytes, model: str, direction: str = "a2b"
 
 def pixels(data: bytes, mode: str = "RGB") -> Pixels:
     return np.asarray(Image.open(io.BytesIO(data)).convert(mode)).astype(np.int16)
-
-
-def read(picture: Locator) -> bytes:
-    """Return an image or a canvas of the page as a PNG."""
-    return base64.b64decode(picture.evaluate(READ))
 
 
 def result(page: Page) -> Locator:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services.jobs import confidence, rare_classes, small_tests
+from app.services.jobs import augmentation_warnings, confidence
 from forger.schemas.augmentations import AugmentationReport, AugmentedClass, AugmentedGenerator, Gain, Spread
 from worker.augmentation.selection import DESCRIPTION, Selection
 
@@ -60,7 +60,7 @@ def build(
         useful=both is not None and both.low > 0,
         verdict=verdict(both, gains),
         warnings=[
-            *small_tests.warnings(settings["classifier_steps"], len(labels)),
+            *augmentation_warnings.of_small_test(settings["classifier_steps"], len(labels)),
             *warnings(by_class, correct, labels, settings["per_class"]),
         ],
         classes=by_class,
@@ -119,11 +119,11 @@ def warnings(
     classes: Sequence[AugmentedClass], correct: Mapping[str, Correct], labels: NDArray[np.int64], per_class: int
 ) -> list[str]:
     """Return sentences on classes with few real pictures, with too few kept ones, and with a lower recall."""
-    result = []
-    if (rare := rare_classes.warning({one.name: one.training for one in classes})) is not None:
-        result.append(rare)
+    result = augmentation_warnings.of_rare_classes({one.name: one.training for one in classes})
     if short := [f"{one.name} ({one.kept})" for one in classes if one.kept < per_class]:
-        result.append(f"Fewer pictures than requested ({per_class}) passed the filter: {rare_classes.named(short)}.")
+        result.append(
+            f"Fewer pictures than requested ({per_class}) passed the filter: {augmentation_warnings.named(short)}."
+        )
     if "both" in correct:
         fallen = [
             f"{one.name} ({_points(change.mean)} points)"
@@ -131,7 +131,7 @@ def warnings(
             if one.held_out and (change := _recall_gain(correct, labels == one.number)).high < 0
         ]
         if fallen:
-            result.append(f"Recall is lower with the generated pictures: {rare_classes.named(fallen)}.")
+            result.append(f"Recall is lower with the generated pictures: {augmentation_warnings.named(fallen)}.")
     return result
 
 

@@ -12,7 +12,7 @@ from app.services.creation import train
 from app.services.creation.bulk_limits import raise_if_refused, size_refusals
 from app.services.datasets import catalog
 from app.services.job_spec import Augment, JobPlan
-from app.services.jobs import lifecycle, rare_classes, small_tests
+from app.services.jobs import augmentation_warnings, lifecycle
 from app.services.models import registry, source_weights
 from app.services.views import VersionView
 from data.archive import ArchiveIndex
@@ -78,15 +78,18 @@ def notes(spec: Augment) -> list[str]:
     assert isinstance(spec.recipe.data, Images)
     files = catalog.files(spec.recipe.data.dataset)
     if files is None:
-        return small_tests.warnings(spec.classifier_steps)
+        return augmentation_warnings.of_small_test(spec.classifier_steps)
     index = ArchiveIndex.from_bytes(files.index.read_bytes())
     counts = Counter(index.labels(index.train))
     taken = {label: n // HELD_OUT_EVERY if spec.held_out == "fifth" else 0 for label, n in counts.items()}
     split = index.held_out if spec.held_out == "test" else None
     held_out = sum(taken.values()) if split is None else Counter(index.labels(split)).total()
     names = catalog.class_names(spec.recipe, catalog.all_datasets())
-    rare = rare_classes.warning({name: counts[label] - taken[label] for label, name in enumerate(names)})
-    return [*small_tests.warnings(spec.classifier_steps, held_out), *([] if rare is None else [rare])]
+    training = {name: counts[label] - taken[label] for label, name in enumerate(names)}
+    return [
+        *augmentation_warnings.of_small_test(spec.classifier_steps, held_out),
+        *augmentation_warnings.of_rare_classes(training),
+    ]
 
 
 def _held_out(dataset: str) -> HeldOut:

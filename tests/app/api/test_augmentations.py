@@ -198,7 +198,7 @@ def test_dry_run_warns_of_classifiers_that_are_trained_too_short(client: TestCli
     notes = {steps: send(client, dry_run=True, classifier_steps=steps).json()["notes"] for steps in (99, 100)}
     assert notes[100] == []
     assert notes[99] == [
-        "Classifiers of 99 steps are trained too short to conclude anything: train them for 100 steps or more."
+        "Classifiers are too weak after 99 steps to conclude anything: train them for 100 steps or more."
     ]
 
 

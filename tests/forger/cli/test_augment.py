@@ -19,7 +19,7 @@ def test_dry_run_prints_the_plan_and_creates_no_job(run: Run, service: Service) 
     assert lines[2].startswith("The training alone takes ")
     assert lines[3] == "Then it compares 12 classifiers on every fifth picture of each class."
     assert lines[4:] == [
-        "Classifiers of 10 steps are trained too short to conclude anything: train them for 100 steps or more."
+        "Classifiers are too weak after 10 steps to conclude anything: train them for 100 steps or more."
     ]
     assert len(service.client.get("/jobs").json()["data"]) == before
 

@@ -86,9 +86,7 @@ def test_few_real_pictures_few_kept_ones_and_a_lower_recall_are_warned_of() -> N
 def test_test_that_is_too_small_to_conclude_is_warned_of() -> None:
     base = right(0.8, 0.8, 0.8)
     short = built(real=base, both=base, classical=base, classifier_steps=99).warnings
-    assert short == [
-        "Classifiers of 99 steps are trained too short to conclude anything: train them for 100 steps or more."
-    ]
+    assert short == ["Classifiers are too weak after 99 steps to conclude anything: train them for 100 steps or more."]
     few = dict.fromkeys(("real", "both", "classical"), base[:, :29])
     labels = np.arange(29) % 2
     classes = [ClassPictures(name, 60, Selection(10, 0, 0, 0, tuple(range(10)))) for name in ("cat", "dog")]
