@@ -32,7 +32,7 @@ ATTEMPTS_PER_TURN = 32
 
 @dataclass(frozen=True)
 class _Target:
-    """The picture of a search: pixels in [-1, 1], 1 where they are known and 0 elsewhere, and features of those."""
+    """The picture of a search: pixels in [-1, 1], a mask that is 1 where they are known, and features of that part."""
 
     pixels: Tensor
     known: Tensor

@@ -15,12 +15,12 @@ Array = NDArray[Any]
 
 
 def prepared(picture: Array, data: Images) -> Array:
-    """Prepare levels [h, w, c], whose last channel may be alpha: [side, side, channels]."""
+    """Return a picture, levels [h, w, c] whose last channel may be alpha, as [side, side, channels]."""
     return prepare(image_of(picture[..., : data.channels]), Preparation(data.side, data.channels))
 
 
 def prepared_with_hole(picture: Array, hole: Array, data: Images) -> Array:
-    """Prepare a picture that is unknown where `hole` [h, w, 1] is true: [side, side, channels + 1].
+    """Return a picture that is unknown where `hole` [h, w, 1] is true as [side, side, channels + 1].
 
     The last channel is 0 where all of a pixel is known, and the full level elsewhere. Unknown pixels are set to the
     mean of the known ones before, so that nothing of them reaches others. Raises Invalid if nothing or everything is
