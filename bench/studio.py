@@ -35,7 +35,7 @@ from forger import Forger
 from tests.support.chromium import FLAGS, find_chromium
 from tests.support.service import Service
 
-JOBS, CHARTS, POINTS, HOUR = 500, 8, 10_000, 3_600
+JOBS, CHARTS, POINTS, HOUR, FIRST_STEP = 500, 8, 10_000, 3_600, 100_000
 LIST_SHOWN = "document.querySelectorAll('.jobs-row').length > 5"
 JOB_SHOWN = "document.querySelector('nav .state.ok') && document.querySelector('[data-points]')?.dataset.points > 0"
 PAN = """
@@ -216,17 +216,19 @@ def task_quantiles(page: Page, work: Any) -> dict[str, float]:
 
 def following(browser: Browser, service: Service, job: str, reports: int) -> dict[str, float]:
     """Report to a running job in the database, and watch the heap of its page."""
-    page = opened(browser, f"{service.url}/studio/jobs/{job}")
-    wait_for(page, JOB_SHOWN)
-    session = page.context.new_cdp_session(page)
     heaps: dict[str, float] = {}
     with sqlite3.connect(service.home / "forger.db", timeout=30) as database:
+        database.execute("UPDATE jobs SET total = ? WHERE id = ?", (FIRST_STEP + reports, job))
+        database.commit()
+        page = opened(browser, f"{service.url}/studio/jobs/{job}")
+        wait_for(page, JOB_SHOWN)
+        session = page.context.new_cdp_session(page)
         seq, position = database.execute(
             "SELECT max(seq), (SELECT last FROM event_counter) FROM events WHERE job_id = ?", (job,)
         ).fetchone()
         for number in range(1, reports + 1):
             data = json.dumps(
-                {"step": 100_000 + number, "values": {"critic/hinge": 1 / number, "generator/hinge": number}}
+                {"step": FIRST_STEP + number, "values": {"critic/hinge": 1 / number, "generator/hinge": number}}
             )
             database.execute(
                 "INSERT INTO events (job_id, seq, position, type, data, at) VALUES (?, ?, ?, 'metrics', ?, 0)",
@@ -235,7 +237,7 @@ def following(browser: Browser, service: Service, job: str, reports: int) -> dic
             database.execute("UPDATE event_counter SET last = ?", (position + number,))
             database.commit()
             if number in (10, reports):
-                wait_for_step(page, 100_000 + number)
+                wait_for_step(page, FIRST_STEP + number)
                 session.send("HeapProfiler.collectGarbage")
                 heaps[f"after {number} reports"] = session.send("Runtime.getHeapUsage")["usedSize"] / 1e6
     page.context.close()
@@ -243,7 +245,7 @@ def following(browser: Browser, service: Service, job: str, reports: int) -> dic
 
 
 def wait_for_step(page: Page, step: int) -> None:
-    wait_for(page, f"document.querySelector('input[aria-label=Step]')?.max >= {step}")
+    wait_for(page, f"document.querySelector('input[aria-label=Step]')?.value >= {step}")
 
 
 if __name__ == "__main__":
