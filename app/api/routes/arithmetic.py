@@ -17,7 +17,6 @@ from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import Array
 from app.api.requests.json_bodies import JsonRoute
 from app.api.routes.latents import optional_class
-from app.core.errors import FieldError, Invalid
 from app.schemas.arithmetic import ArithmeticIn, TermIn
 from app.services.inference.latent_space import (
     Sample,
@@ -29,12 +28,11 @@ from app.services.inference.latent_space import (
     weighted_sum,
 )
 from app.services.inference.latents import Codes, checked_latents, refused, weights_of_class
-from app.services.inference.service import Inference, health_header
+from app.services.inference.service import PICTURE_DECODING, Inference, health_header
 from app.services.views import VersionView
 from data.images import sheet
 from data.levels import full_level
 from forger.schemas.arithmetic import ArithmeticOut
-from models.spec.data import Points, Sequences
 
 router = APIRouter(tags=["inference"], route_class=JsonRoute)
 
@@ -60,8 +58,7 @@ async def add_latents(
     The reply has the pictures of every term and of the result, and their latents, which POST /sample takes.
     """
     format_ = body.format or MEDIA[negotiate(accept, tuple(MEDIA))]
-    version = await inference.decoder(body.model)
-    _require_pictures(version)
+    version = await inference.newest(PICTURE_DECODING, body.model)
     if body.normalise and not version.recipe.generates:
         raise refused("/normalise", f"{version.reference} has no prior: leave `normalise` out.")
     names = _sample_names(body.terms, version, inference)
@@ -100,13 +97,6 @@ async def add_latents(
     headers = {"X-Forger-Model": version.reference, **health_header(version), "Cache-Control": "no-store"}
     media = next(media for media, name in MEDIA.items() if name == format_)
     return Response(content, media_type=media, headers=headers | {"Vary": "Accept"})
-
-
-def _require_pictures(version: VersionView) -> None:
-    data = version.recipe.data
-    if isinstance(data, Points | Sequences):
-        sentence = f"{version.reference} generates {data.kind}: name a model that generates pictures."
-        raise Invalid(sentence, code="model_cannot", errors=(FieldError("/model", sentence),))
 
 
 def _sample_names(terms: Sequence[TermIn], version: VersionView, inference: Inference) -> list[list[Sample]]:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Path, Response
 from app.api.deps import InferenceDep, require_json
 from app.api.openapi.refusals import refusal_responses
 from app.api.requests.json_bodies import JsonRoute
-from app.api.routes.inversion import require_images
 from app.api.routes.models import Number
 from app.core.limits import MAX_ID_CHARACTERS
 from app.core.settings import link
@@ -17,7 +16,7 @@ from app.schemas.base import Name
 from app.schemas.directions import DirectionsIn, LatentsIn
 from app.services.inference.latent_space import codes_of, parse_sample
 from app.services.inference.latents import Array, checked_latents, refused
-from app.services.inference.service import DECODING, Inference
+from app.services.inference.service import PICTURE_DECODING, Inference
 from app.services.models import directions
 from app.services.models.directions import Found
 from app.services.views import VersionView
@@ -40,8 +39,7 @@ async def add_directions(
     Without labels they come from the first layer: `closed_form` or `principal`. With labels, `means`, a direction leads
     from the mean of some latents to the mean of others.
     """
-    found_version = await inference.newest(DECODING, f"{name}@{version}")
-    require_images(found_version)
+    found_version = await inference.newest(PICTURE_DECODING, f"{name}@{version}")
     found = await _found(body, found_version, inference)
     added = await asyncio.to_thread(directions.add, found_version.reference, found)
     response.headers["Location"] = link(f"/models/{found_version.reference}/directions")

@@ -18,13 +18,12 @@ from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import Array
 from app.api.requests.json_bodies import JsonRoute
 from app.api.routes.arithmetic import MEDIA, code_entry
-from app.api.routes.inversion import require_images
 from app.api.routes.latents import optional_class
 from app.core.limits import MAX_LATENT
 from app.schemas.directions import EditIn
 from app.services.inference.latent_space import codes_of, joined, parse_sample
 from app.services.inference.latents import Codes, checked_latents, refused, weights_of_class
-from app.services.inference.service import Inference, health_header
+from app.services.inference.service import PICTURE_DECODING, Inference, health_header
 from app.services.models import directions
 from app.services.views import VersionView
 from data.images import sheet
@@ -53,8 +52,7 @@ async def edit_latents(
     one for each move, and their latents.
     """
     format_ = body.format or MEDIA[negotiate(accept, tuple(MEDIA))]
-    version = await inference.decoder(body.model)
-    require_images(version)
+    version = await inference.newest(PICTURE_DECODING, body.model)
     count = (len(body.samples) + len(body.latents)) * len(body.moves)
     if not count:
         raise refused("/samples", "There is nothing to move: write `samples`, `latents` or both.")

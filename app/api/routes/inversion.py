@@ -18,15 +18,13 @@ from app.api.requests.searches import SearchForm, SearchFormDep
 from app.api.routes.features import read_pictures
 from app.api.routes.latents import optional_class
 from app.api.routes.translations import NOT_STORED, headers_of
-from app.core.errors import FieldError, Invalid
 from app.core.settings import Settings
 from app.schemas.samples import Reference
 from app.services.inference import inversion
 from app.services.inference.inversion import Found, Plan
-from app.services.inference.service import DECODING, Inference
+from app.services.inference.service import PICTURE_DECODING, Inference
 from app.services.views import VersionView
 from forger.schemas.inversion import InversionOut
-from models.spec.data import Images
 
 router = APIRouter(tags=["inference"], route_class=FormRoute)
 
@@ -57,8 +55,7 @@ async def invert_picture(
     The service prepares the picture as POST /features does. It chooses the best of many drawn latents, and the code of
     the encoder if the model has one, and improves them by gradients. Equal requests give equal bytes.
     """
-    version = await inference.newest(DECODING, model)
-    require_images(version)
+    version = await inference.newest(PICTURE_DECODING, model)
     classes = classes_to_try(version, inference, form, settings)
     await inference.admit()
     pictures, notes = await read_pictures([file], version, sandbox, settings)
@@ -85,14 +82,6 @@ def classes_to_try(
     classes = inversion.tried_classes(version, optional_class(form.label, version, inference))
     inversion.require_work(version, form.plan, classes, settings.max_search_pixels)
     return classes
-
-
-def require_images(version: VersionView) -> None:
-    """Raise Invalid if the version does not generate pictures."""
-    data = version.recipe.data
-    if not isinstance(data, Images):
-        sentence = f"{version.reference} generates {data.kind}: name a model that generates pictures."
-        raise Invalid(sentence, code="model_cannot", errors=(FieldError("/model", sentence),))
 
 
 def _encoded(found: Found, version: VersionView, plan: Plan, target: Array) -> bytes:

@@ -25,7 +25,7 @@ from app.services.inference.latents import (
     weights_of_class,
     weights_of_classes,
 )
-from app.services.inference.service import Inference, health_header
+from app.services.inference.service import DECODING, Inference, health_header
 from app.services.views import VersionView
 from forger.schemas.samples import DecodedPictures, DecodedPoints, DecodedStrings
 
@@ -56,7 +56,7 @@ async def decode_latents(
 
     Equal latents and classes give equal pictures. The reply has the forms of GET /sample.
     """
-    version = await inference.decoder(body.model)
+    version = await inference.newest(DECODING, body.model)
     data = version.recipe.data
     format_ = choose_format(body.format, accept, data, "model")
     codes, label = _codes_of(body, version, inference)

@@ -81,6 +81,12 @@ DECODING = Task(
     "has no latent vector; name a model that generates from one",
     SAMPLING.example,
 )
+PICTURE_DECODING = Task(
+    lambda recipe: recipe.decodes_pictures,
+    "/model",
+    "generates no pictures from latents; name a model that does",
+    SAMPLING.example,
+)
 TRANSLATION = Task(
     lambda recipe: recipe.translates,
     "/model",
@@ -205,10 +211,6 @@ class Inference:
     def class_names(self, version: VersionView) -> tuple[str, ...]:
         """Return the names of the version's classes, in order of their numbers."""
         return catalog.class_names(version.recipe, self._datasets)
-
-    async def decoder(self, model: str) -> VersionView:
-        """Return the newest version of `model` that generates from latents."""
-        return (await self._capable_versions(DECODING, model))[0]
 
     async def sampler(self, model: str | None, wanted: str | None) -> VersionView:
         """Return the newest version that can draw, and that has the class `wanted` if one is given.

@@ -162,6 +162,14 @@ def test_model_without_pictures_from_latents_is_refused(client: TestClient, mode
     assert (body["code"], body["errors"][0]["pointer"]) == ("model_cannot", "/model")
 
 
+def test_model_that_nobody_names_is_the_newest_with_pictures(client: TestClient, publish: Publish) -> None:
+    newest = publish("dcgan", "digits", name="newest-of-pictures", **NARROW)
+    publish("gan", "ring8", name="newest-of-all")
+    picture = saved(noise(20, 20))
+    assert_problem(sent(client, picture, model="newest-of-all"), 422)  # the service knows both from now on
+    assert found(client, picture, steps=1, restarts=1)["model"] == newest
+
+
 def test_unusable_requests_are_refused(client: TestClient) -> None:
     body = assert_problem(sent(client, saved(Image.new("L", (1, 1))), model="dcgan"), 422)
     assert (body["code"], body["errors"][0]["pointer"]) == ("too_few_pixels", "/file")
