@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from app.core.settings import get_settings
 from app.services.creation import evaluate, generate, translate
-from app.services.inference.service import Inference
+from app.services.inference.versions import Versions
 from app.services.jobs import lifecycle
 from app.services.views import JobView
 
@@ -24,9 +23,9 @@ def make_evaluation(**request: Any) -> JobView:
 
 def make_generation(**request: Any) -> JobView:
     """Create a generation; `request` changes members of GENERATION. Without a model it uses the newest."""
-    return lifecycle.create(generate.plan(Inference(get_settings()), **GENERATION | request))
+    return lifecycle.create(generate.plan(Versions(), **GENERATION | request))
 
 
 def make_translation(**request: Any) -> JobView:
     """Create a translation of a dataset; `request` changes members of TRANSLATION."""
-    return lifecycle.create(translate.plan(Inference(get_settings()), **TRANSLATION | request))
+    return lifecycle.create(translate.plan(Versions(), **TRANSLATION | request))

@@ -18,6 +18,7 @@ from app.api.replies.images import Array
 from app.api.requests.json_bodies import JsonRoute
 from app.api.routes.latents import optional_class
 from app.schemas.arithmetic import ArithmeticIn, TermIn
+from app.services.inference.capabilities import PICTURE_DECODING
 from app.services.inference.latent_space import (
     Sample,
     codes_of,
@@ -28,7 +29,7 @@ from app.services.inference.latent_space import (
     weighted_sum,
 )
 from app.services.inference.latents import Codes, checked_latents, refused, weights_of_class
-from app.services.inference.service import PICTURE_DECODING, Inference, health_header
+from app.services.inference.service import Inference, health_header
 from app.services.views import VersionView
 from data.images import sheet
 from data.levels import full_level
@@ -58,7 +59,7 @@ async def add_latents(
     The reply has the pictures of every term and of the result, and their latents, which POST /sample takes.
     """
     format_ = body.format or MEDIA[negotiate(accept, tuple(MEDIA))]
-    version = await inference.newest(PICTURE_DECODING, body.model)
+    version = await inference.versions.newest(PICTURE_DECODING, body.model)
     if body.normalise and not version.recipe.generates:
         raise refused("/normalise", f"{version.reference} has no prior: leave `normalise` out.")
     names = _sample_names(body.terms, version, inference)
@@ -101,7 +102,7 @@ async def add_latents(
 
 def _sample_names(terms: Sequence[TermIn], version: VersionView, inference: Inference) -> list[list[Sample]]:
     """Return the samples of each term. Raises Invalid if a term is empty or does not fit the model."""
-    class_names = inference.class_names(version)
+    class_names = inference.versions.class_names(version)
     samples = []
     for number, term in enumerate(terms):
         pointer = f"/terms/{number}"

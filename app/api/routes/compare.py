@@ -67,7 +67,7 @@ async def _sample(
     """Draw a sample from the noise that all jobs share; without a model return the newest report's picture, or None."""
     if sample.href is None:
         return await asyncio.to_thread(_report, job.id, settings)
-    version = await inference.sampler(job.model, None)
+    version = await inference.versions.sampler(job.model, None)
     count = POINTS_DRAWN if isinstance(version.recipe.data, Points) else compare.SAMPLE_PICTURES
     n = min(count, settings.max_samples)
     picks = picks_of(version.recipe, None, n, compare.SAMPLE_SEED)

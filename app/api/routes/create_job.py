@@ -163,9 +163,9 @@ def _plan(job_in: AnyJobIn, inference: Inference, sent: SentPictures | None = No
         case EvaluateIn():
             return evaluate.plan(**job_in.model_dump(exclude={"kind", "dry_run"}))
         case GenerateIn():
-            return generate.plan(inference, **job_in.model_dump(exclude={"kind", "dry_run"}))
+            return generate.plan(inference.versions, **job_in.model_dump(exclude={"kind", "dry_run"}))
         case TranslateIn():
-            return translate.plan(inference, **job_in.model_dump(exclude={"kind", "dry_run"}), sent=sent)
+            return translate.plan(inference.versions, **job_in.model_dump(exclude={"kind", "dry_run"}), sent=sent)
 
 
 def _dry_run(job_in: AnyJobIn, inference: Inference) -> PlanOut:

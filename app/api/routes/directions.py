@@ -14,9 +14,10 @@ from app.core.limits import MAX_ID_CHARACTERS
 from app.core.settings import link
 from app.schemas.base import Name
 from app.schemas.directions import DirectionsIn, LatentsIn
+from app.services.inference.capabilities import PICTURE_DECODING
 from app.services.inference.latent_space import codes_of, parse_sample
 from app.services.inference.latents import Array, checked_latents, refused
-from app.services.inference.service import PICTURE_DECODING, Inference
+from app.services.inference.service import Inference
 from app.services.models import directions
 from app.services.models.directions import Found
 from app.services.views import VersionView
@@ -39,7 +40,7 @@ async def add_directions(
     Without labels they come from the first layer: `closed_form` or `principal`. With labels, `means`, a direction leads
     from the mean of some latents to the mean of others.
     """
-    found_version = await inference.newest(PICTURE_DECODING, f"{name}@{version}")
+    found_version = await inference.versions.newest(PICTURE_DECODING, f"{name}@{version}")
     found = await _found(body, found_version, inference)
     added = await asyncio.to_thread(directions.add, found_version.reference, found)
     response.headers["Location"] = link(f"/models/{found_version.reference}/directions")
@@ -96,7 +97,7 @@ async def _latents(field: str, group: LatentsIn, version: VersionView, inference
         if not version.recipe.generates:
             sentence = f"{version.reference} draws nothing from noise: write `latents` instead."
             raise refused(f"/{field}/samples", sentence, "model_cannot")
-        names = inference.class_names(version)
+        names = inference.versions.class_names(version)
         samples = [
             parse_sample(name, f"/{field}/samples/{number}", version, names)
             for number, name in enumerate(group.samples)

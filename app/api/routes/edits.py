@@ -21,9 +21,10 @@ from app.api.routes.arithmetic import MEDIA, code_entry
 from app.api.routes.latents import optional_class
 from app.core.limits import MAX_LATENT
 from app.schemas.directions import EditIn
+from app.services.inference.capabilities import PICTURE_DECODING
 from app.services.inference.latent_space import codes_of, joined, parse_sample
 from app.services.inference.latents import Codes, checked_latents, refused, weights_of_class
-from app.services.inference.service import PICTURE_DECODING, Inference, health_header
+from app.services.inference.service import Inference, health_header
 from app.services.models import directions
 from app.services.views import VersionView
 from data.images import sheet
@@ -52,7 +53,7 @@ async def edit_latents(
     one for each move, and their latents.
     """
     format_ = body.format or MEDIA[negotiate(accept, tuple(MEDIA))]
-    version = await inference.newest(PICTURE_DECODING, body.model)
+    version = await inference.versions.newest(PICTURE_DECODING, body.model)
     count = (len(body.samples) + len(body.latents)) * len(body.moves)
     if not count:
         raise refused("/samples", "There is nothing to move: write `samples`, `latents` or both.")
@@ -94,7 +95,7 @@ async def _codes(body: EditIn, version: VersionView, inference: Inference) -> Co
         if not recipe.generates:
             sentence = f"{version.reference} draws nothing from noise: write `latents` instead."
             raise refused("/samples", sentence, "model_cannot")
-        names = inference.class_names(version)
+        names = inference.versions.class_names(version)
         samples = [
             parse_sample(name, f"/samples/{number}", version, names, label) for number, name in enumerate(body.samples)
         ]

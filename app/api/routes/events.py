@@ -176,7 +176,7 @@ def _publish(job_id: str, inference: Inference) -> None:
     """Let a client that reads of the job's success use its model at once."""
     result = lifecycle.get(job_id).result
     if result is not None and result.model is not None:
-        inference.ensure_version(result.model)
+        inference.versions.ensure(result.model)
 
 
 def encode_event(event: EventView, followed: Followed) -> bytes:

@@ -20,8 +20,9 @@ from app.core.limits import MAX_FEATURE_PICTURES
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.schemas.samples import Reference
+from app.services.inference.capabilities import FEATURES
 from app.services.inference.preparation import prepared
-from app.services.inference.service import FEATURES, health_header
+from app.services.inference.service import health_header
 from app.services.views import VersionView
 from forger.schemas.features import FeaturesOut
 from models.spec.data import Images
@@ -57,7 +58,7 @@ async def compute_features(
     The service reads the pictures as POST /translate does, and prepares them as the training did: the centred square,
     at the model's side and channels. Features of a picture depend on the version and on the picture alone.
     """
-    version = await inference.newest(FEATURES, model)
+    version = await inference.versions.newest(FEATURES, model)
     await inference.admit()
     pictures, notes = await read_pictures(file, version, sandbox, settings)
 

@@ -38,6 +38,6 @@ async def import_model(
     async with receive_file(request, imports, _FIELDS, *limit, "import one model at a time.", ["b2a"]) as sent:
         files, fields = Files(sent.file, sent.others.get("b2a")), sent.fields
         version = await to_thread.run_sync(imports.take, files, fields.name, fields.licence, fields.source)
-    await to_thread.run_sync(inference.refresh)
+    await to_thread.run_sync(inference.versions.refresh)
     response.headers["Location"] = link(f"/models/{version.reference}")
     return version_out(version)

@@ -60,7 +60,7 @@ async def inpaint_picture(
     A model that generates pictures is searched as by POST /invert, for the latent whose picture is the nearest where
     the mask is black. Fields of the search are for such a model only, as are replies in JSON and as a stream.
     """
-    version = await exchange.inference.inpainter(model)
+    version = await exchange.inference.versions.inpainter(model)
     if not version.recipe.fills_holes:
         return await _searched(exchange, file, mask, version, form, feed)
     await _require_no_search(request, exchange, version)

@@ -52,10 +52,12 @@ async def interpolate(
     """
     if query.format is None:
         negotiate(accept, tuple(MEDIA))
-    version = await inference.sampler(query.model, query.class_ or (None if query.model else query.first_class))
+    version = await inference.versions.sampler(
+        query.model, query.class_ or (None if query.model else query.first_class)
+    )
     data = version.recipe.data
     format_ = frames.choose_format(query.format, accept, data)
-    names, default = inference.class_names(version), optional_class(query.class_, version, inference)
+    names, default = inference.versions.class_names(version), optional_class(query.class_, version, inference)
     samples = [parse_sample(name, pointer, version, names, default) for pointer, name in query.waypoints]
     pixels = rendering.require_room(data, query.frames, query.scale, settings, samples_pointer="/frames")
     if format_ in ANIMATIONS:

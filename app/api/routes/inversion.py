@@ -21,8 +21,9 @@ from app.api.routes.translations import NOT_STORED, headers_of
 from app.core.settings import Settings
 from app.schemas.samples import Reference
 from app.services.inference import inversion
+from app.services.inference.capabilities import PICTURE_DECODING
 from app.services.inference.inversion import Found, Plan
-from app.services.inference.service import PICTURE_DECODING, Inference
+from app.services.inference.service import Inference
 from app.services.views import VersionView
 from forger.schemas.inversion import InversionOut
 
@@ -55,7 +56,7 @@ async def invert_picture(
     The service prepares the picture as POST /features does. It chooses the best of many drawn latents, and the code of
     the encoder if the model has one, and improves them by gradients. Equal requests give equal bytes.
     """
-    version = await inference.newest(PICTURE_DECODING, model)
+    version = await inference.versions.newest(PICTURE_DECODING, model)
     classes = classes_to_try(version, inference, form, settings)
     await inference.admit()
     pictures, notes = await read_pictures([file], version, sandbox, settings)

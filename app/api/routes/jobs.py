@@ -185,5 +185,5 @@ def list_job_samples(job_id: str) -> SampleList:
 def _job_out(job: JobView, inference: InferenceDep) -> JobOut:
     """Return the reply; let a client that reads of a published model use it at once."""
     if job.result is not None and job.result.model is not None:
-        inference.ensure_version(job.result.model)
+        inference.versions.ensure(job.result.model)
     return job_out(job)

@@ -17,6 +17,7 @@ from app.api.replies.rendering import DECODED_TYPES, MEDIA, MEDIA_OF, choose_for
 from app.api.requests.json_bodies import JsonRoute
 from app.schemas.samples import DecodeIn
 from app.services.datasets import catalog
+from app.services.inference.capabilities import DECODING
 from app.services.inference.latents import (
     Codes,
     checked_latents,
@@ -25,7 +26,7 @@ from app.services.inference.latents import (
     weights_of_class,
     weights_of_classes,
 )
-from app.services.inference.service import DECODING, Inference, health_header
+from app.services.inference.service import Inference, health_header
 from app.services.views import VersionView
 from forger.schemas.samples import DecodedPictures, DecodedPoints, DecodedStrings
 
@@ -56,7 +57,7 @@ async def decode_latents(
 
     Equal latents and classes give equal pictures. The reply has the forms of GET /sample.
     """
-    version = await inference.newest(DECODING, body.model)
+    version = await inference.versions.newest(DECODING, body.model)
     data = version.recipe.data
     format_ = choose_format(body.format, accept, data, "model")
     codes, label = _codes_of(body, version, inference)
@@ -108,4 +109,4 @@ def optional_class(
         return None
     if not version.recipe.classes:
         raise refused(pointer, f"{version.reference} has no classes: leave `class` out.", "no_such_class")
-    return catalog.class_number(inference.class_names(version), wanted, pointer, other="")
+    return catalog.class_number(inference.versions.class_names(version), wanted, pointer, other="")

@@ -39,7 +39,7 @@ def publish_model(body: ModelIn, response: Response, inference: InferenceDep) ->
     """Publish a checkpoint. It may be of any job, also one that still trains; it becomes the name's next version."""
     with inference.publishing():
         version = registry.publish(body.name, body.checkpoint, inference.export)
-    inference.refresh()
+    inference.versions.refresh()
     response.headers["Location"] = link(f"/models/{version.reference}")
     return version_out(version)
 
@@ -63,11 +63,11 @@ def get_model(name: str) -> ModelDetail:
 def delete_model_version(name: Name, version: Number, inference: InferenceDep) -> None:
     """Withdraw one version. Its number is not used again."""
     registry.delete(name, version)
-    inference.refresh()
+    inference.versions.refresh()
 
 
 @router.delete("/{name}", status_code=204)
 def delete_model(name: Name, inference: InferenceDep) -> None:
     """Withdraw every version of a name. The next published version gets the next number."""
     registry.delete(name)
-    inference.refresh()
+    inference.versions.refresh()

@@ -106,10 +106,10 @@ async def get_sample(
     if query.format is None:
         # A format that no model has is refused before a model is looked up.
         negotiate(accept, tuple(MEDIA))
-    version = await inference.sampler(query.model, query.class_)
+    version = await inference.versions.sampler(query.model, query.class_)
     format_ = choose_format(query.format, accept, version.recipe.data, "model")
     seed = secrets.randbelow(SEED_LIMIT) if query.seed is None else query.seed
-    label = _label(inference.class_names(version), query.class_)
+    label = _label(inference.versions.class_names(version), query.class_)
     count = query.n * (version.recipe.classes if label == "each" else 1)
     pixels = rendering.require_room(version.recipe.data, count, query.scale, settings)
     if query.latents and format_ != "json":

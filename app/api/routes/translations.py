@@ -20,7 +20,8 @@ from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.schemas.samples import Reference
 from app.services.inference import translation
-from app.services.inference.service import UPSCALING, Inference, health_header
+from app.services.inference.capabilities import UPSCALING
+from app.services.inference.service import Inference, health_header
 from app.services.views import VersionView
 from serving.protocol import Direction
 
@@ -152,7 +153,7 @@ async def translate_picture(
     The header Forger-Note names ignored parts, and says if the picture's scale is far from that of the training
     pictures.
     """
-    return await exchange.translate(file, await exchange.inference.translator(model, direction), direction)
+    return await exchange.translate(file, await exchange.inference.versions.translator(model, direction), direction)
 
 
 @router.post("/upscale", response_class=Response, responses=RESPONSES)
@@ -161,4 +162,4 @@ async def upscale_picture(file: Picture, exchange: ExchangeDep, model: Model = N
 
     The service reads the picture as POST /translate does, whose reply by the same model has the same bytes.
     """
-    return await exchange.translate(file, await exchange.inference.newest(UPSCALING, model))
+    return await exchange.translate(file, await exchange.inference.versions.newest(UPSCALING, model))

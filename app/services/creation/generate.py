@@ -7,7 +7,8 @@ from functools import partial
 from app.core.errors import FieldError, Invalid
 from app.services.creation.bulk_limits import pictures_refusals, raise_if_refused, size_refusals
 from app.services.datasets import catalog
-from app.services.inference.service import CLASS_SAMPLING, SAMPLING, Inference
+from app.services.inference.capabilities import CLASS_SAMPLING, SAMPLING
+from app.services.inference.versions import Versions
 from app.services.job_spec import Generate, JobPlan
 from app.services.models import source_weights
 from app.services.views import VersionView
@@ -24,7 +25,7 @@ CLASS_COUNTS = replace(
 
 
 def plan(
-    inference: Inference,
+    versions: Versions,
     *,
     model: str | None,
     n: int | None,
@@ -42,7 +43,7 @@ def plan(
     if (n is None) == (classes is None):
         sentence = "Name either n, the number of pictures, or classes, the number of pictures of each."
         raise Invalid(sentence, errors=(FieldError("/n", sentence),))
-    version, numbers = _version(inference, model, classes)
+    version, numbers = _version(versions, model, classes)
     total = n if n is not None else sum((numbers or {}).values())
     pointer, kind = "/n" if classes is None else "/classes", version.recipe.data.kind
     example_bytes = _example_bytes(version.recipe)
@@ -64,16 +65,16 @@ def plan(
 
 
 def _version(
-    inference: Inference, model: str | None, classes: Mapping[str, int] | None
+    versions: Versions, model: str | None, classes: Mapping[str, int] | None
 ) -> tuple[VersionView, dict[str, int] | None]:
     """Return the newest version that draws, and that has the named classes; and the count of each class by number."""
-    drawing = inference.capable_versions(SAMPLING, model)
+    drawing = versions.capable(SAMPLING, model)
     if classes is None:
         return drawing[0], None
     refusal: Invalid | None = None
-    for version in inference.capable_versions(CLASS_COUNTS, model):
+    for version in versions.capable(CLASS_COUNTS, model):
         try:
-            return version, _counts_by_number(inference.class_names(version), classes)
+            return version, _counts_by_number(versions.class_names(version), classes)
         except Invalid as error:
             refusal = refusal or error
     assert refusal is not None

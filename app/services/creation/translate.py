@@ -9,7 +9,8 @@ from app.core.settings import get_settings
 from app.services.creation.bulk_limits import raise_if_refused, size_refusals
 from app.services.datasets import catalog
 from app.services.datasets.catalog import CatalogEntry
-from app.services.inference.service import BACK_TRANSLATION, TRANSLATION, Inference
+from app.services.inference.capabilities import BACK_TRANSLATION, TRANSLATION
+from app.services.inference.versions import Versions
 from app.services.job_spec import JobPlan, Translate
 from app.services.models import source_weights
 from app.services.views import VersionView
@@ -32,7 +33,7 @@ class SentPictures:
 
 
 def plan(
-    inference: Inference,
+    versions: Versions,
     *,
     model: str | None,
     dataset: str | None,
@@ -46,7 +47,7 @@ def plan(
     Raises Invalid with a pointer per refusal, NotFound if the dataset does not exist, and NotFound or Conflict if no
     model can translate them.
     """
-    version = _version(inference, model, direction)
+    version = _version(versions, model, direction)
     if (dataset is None) == (sent is None):
         sentence = "Either name a dataset, or send the pictures themselves as parts called file of a form."
         raise Invalid(sentence, errors=(FieldError("/dataset", sentence),))
@@ -77,9 +78,9 @@ def plan(
     return JobPlan(spec, stored, keep_files)
 
 
-def _version(inference: Inference, model: str | None, direction: Direction) -> VersionView:
-    version = inference.capable_versions(TRANSLATION, model)[0]
-    return version if direction == "a2b" else inference.capable_versions(BACK_TRANSLATION, model)[0]
+def _version(versions: Versions, model: str | None, direction: Direction) -> VersionView:
+    version = versions.capable(TRANSLATION, model)[0]
+    return version if direction == "a2b" else versions.capable(BACK_TRANSLATION, model)[0]
 
 
 def _dataset_bytes(version: VersionView, dataset: str, format: ShardFormat, shard: int) -> int:

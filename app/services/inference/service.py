@@ -1,35 +1,26 @@
-"""Serve models: choose the version for a request, and let the engine draw or translate.
-
-A thread refreshes a snapshot of the model versions; a request reads the database only if the snapshot has no version.
-"""
+"""Serve models: start the engine when it is needed, and pass it the requests."""
 
 import asyncio
 import math
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.core.concurrency import Limiter
-from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NoEngine, NotFound, NotReady
+from app.core.errors import Busy, NoEngine, NotReady
 from app.core.gc_freeze import import_without_gc
 from app.core.logging import get_logger
-from app.core.settings import Settings, link
+from app.core.settings import Settings
 from app.core.store import Store
-from app.services.datasets import catalog
 from app.services.inference.latents import Codes
-from app.services.jobs import lifecycle
+from app.services.inference.versions import Versions
 from app.services.models import checkpoints, registry
-from app.services.views import JobView, VersionView
-from forger.wire import TRAIN, JobState
-from models.spec.datasets import DATASETS, DatasetInfo
+from app.services.views import VersionView
 from models.spec.recipe import Recipe
 from serving.protocol import AnyEngine, Array, CriticFile, Direction, ExportFlawed, Method, Overloaded, Pick, Turns
 
@@ -42,81 +33,9 @@ NO_TORCH = (
 )
 T = TypeVar("T")
 UseOfFuture = Callable[[Future[Array]], Awaitable[T]]
-REFRESH_PERIOD_S = 0.5
 LOAD_TIMEOUT_S = 60.0
 MAX_PUBLISHING = 4
 """checkpoints that may be published at a time; each blocks a thread while it waits for the one before it"""
-_UNFINISHED = (JobState.RUNNING, JobState.QUEUED, JobState.PAUSING, JobState.PAUSED)
-
-
-@dataclass(frozen=True)
-class Task:
-    """A capability that a request needs of a model, and its messages."""
-
-    suits: Callable[[Recipe], bool]
-    """whether models of a recipe have it"""
-    pointer: str
-    """JSON pointer of a refusal"""
-    refusal: str
-    """rest of the sentence about a model that does not have it"""
-    example: str
-    """body of a request that trains a model with it"""
-
-
-SAMPLING = Task(
-    lambda recipe: recipe.generates,
-    "/model",
-    "draws nothing from noise; leave `model` out for the newest that does",
-    '{"recipe": "dcgan", "dataset": "digits"}',
-)
-CLASS_SAMPLING = Task(
-    lambda recipe: recipe.class_conditional,
-    "/class",
-    "has no classes; leave `class` out, or name a model trained with classes",
-    '{"recipe": "cdcgan", "dataset": "digits"}',
-)
-DECODING = Task(
-    lambda recipe: recipe.decodes,
-    "/model",
-    "has no latent vector; name a model that generates from one",
-    SAMPLING.example,
-)
-PICTURE_DECODING = Task(
-    lambda recipe: recipe.decodes_pictures,
-    "/model",
-    "generates no pictures from latents; name a model that does",
-    SAMPLING.example,
-)
-TRANSLATION = Task(
-    lambda recipe: recipe.translates,
-    "/model",
-    "translates nothing; leave `model` out for the newest that does",
-    '{"recipe": "cyclegan", "dataset": "day2night"}',
-)
-UPSCALING = Task(
-    lambda recipe: recipe.upscaling > 1,
-    "/model",
-    "enlarges nothing; leave `model` out for the newest that does",
-    '{"recipe": "srgan", "dataset": "digits"}',
-)
-INPAINTING = Task(
-    lambda recipe: recipe.fills_holes or recipe.decodes_pictures,
-    "/model",
-    "fills no holes, and generates no pictures from latents; leave `model` out for the newest that does",
-    '{"recipe": "inpaint", "dataset": "digits"}',
-)
-FEATURES = Task(
-    lambda recipe: recipe.feature_source is not None,
-    "/model",
-    "has no features of single pictures; leave `model` out for the newest that has",
-    SAMPLING.example,
-)
-BACK_TRANSLATION = Task(
-    lambda recipe: recipe.game.kind == "unpaired",
-    "/direction",
-    "translates one way only: leave `direction` out, or name a model trained both ways",
-    TRANSLATION.example,
-)
 
 
 def health_header(version: VersionView) -> dict[str, str]:
@@ -140,13 +59,10 @@ class Inference:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = Store(settings.artifacts)
-        self._versions: tuple[VersionView, ...] = ()
-        self._mark: registry.ChangeMark | None = None
-        self._datasets: Mapping[str, DatasetInfo] = DATASETS
+        self.versions = Versions(self._refreshed)
         self._engine: Future[AnyEngine] = Future()
         self._export_lock = threading.Lock()
         self._rebuild_lock = threading.Lock()
-        self._refresh_lock = threading.Lock()
         full = f"{MAX_PUBLISHING} checkpoints are being published already. Send this one later."
         self._publish_limiter = Limiter(MAX_PUBLISHING, full, retry_after=10)
         self._stop = threading.Event()
@@ -155,21 +71,26 @@ class Inference:
         self._ready_without_engine = False
         """whether the process was ready without an engine: it stays ready, and later requests wait for the engine"""
         self._loader = threading.Thread(target=self._load, name="engine-loader", daemon=True)
-        self._refresher = threading.Thread(target=self._refresh_periodically, name="model-snapshot", daemon=True)
 
     def start(self) -> None:
         if self._settings.inference == "workers" or find_spec("torch") is None:
             self._engine_needed.set()  # loading costs nothing then, and shows at once what is missing
         self._loader.start()
-        self._refresher.start()
+        self.versions.start()
 
     def stop(self) -> None:
         self._stop.set()
         self._engine_needed.set()
-        self._refresher.join()
+        self.versions.stop()
         self._loader.join()
         if self._engine.exception() is None:
             self._engine.result().close()
+
+    def _refreshed(self, any_version: bool) -> None:
+        if any_version:
+            self._engine_needed.set()
+        elif not self._engine_needed.is_set():
+            self._ready_without_engine = True
 
     def health(self) -> str | None:
         """Return why the engine does not answer; None if it does, or need not."""
@@ -188,59 +109,6 @@ class Inference:
         if not self._engine.done() or self._engine.exception() is not None:
             return None
         return self._engine.result().load()
-
-    def ensure_version(self, model: str) -> None:
-        """Refresh the snapshot if it lacks a version whose name a client is about to receive."""
-        if not any(version.reference == model for version in self._versions):
-            self.refresh()
-
-    def refresh(self) -> None:
-        """Read the model versions and datasets from the database."""
-        with self._refresh_lock:  # otherwise an older snapshot could replace a newer one
-            mark, versions = registry.versions_since(self._mark)
-            self._datasets = (
-                catalog.all_datasets()
-            )  # read after the models, whose datasets cannot be deleted before them
-            if versions is not None:
-                self._mark, self._versions = mark, tuple(versions)
-        if self._versions:
-            self._engine_needed.set()
-        elif not self._engine_needed.is_set():
-            self._ready_without_engine = True
-
-    def class_names(self, version: VersionView) -> tuple[str, ...]:
-        """Return the names of the version's classes, in order of their numbers."""
-        return catalog.class_names(version.recipe, self._datasets)
-
-    async def sampler(self, model: str | None, wanted: str | None) -> VersionView:
-        """Return the newest version that can draw, and that has the class `wanted` if one is given.
-
-        If none has the class, return the newest of those with classes.
-        """
-        versions = await self._capable_versions(SAMPLING if wanted is None else CLASS_SAMPLING, model)
-        suitable = (version for version in versions if wanted is None or self._has_class(version, wanted))
-        return next(suitable, versions[0])
-
-    def _has_class(self, version: VersionView, wanted: str) -> bool:
-        try:
-            return wanted == "each" or catalog.class_number(self.class_names(version), wanted) >= 0
-        except Invalid:
-            return False
-
-    async def translator(self, model: str | None, direction: Direction = "a2b") -> VersionView:
-        """Return the newest version that can translate in this direction."""
-        version = await self.newest(TRANSLATION, model)
-        return version if direction == "a2b" else await self.newest(BACK_TRANSLATION, model)
-
-    async def inpainter(self, model: str | None) -> VersionView:
-        """Return the newest version that can fill holes; without `model` translators come before generators."""
-        versions = await self._capable_versions(INPAINTING, model)
-        translators = (version for version in versions if model is None and version.recipe.fills_holes)
-        return next(translators, versions[0])
-
-    async def newest(self, task: Task, model: str | None) -> VersionView:
-        """Return the newest version with a capability; of those that `model` refers to, if it is given."""
-        return (await self._capable_versions(task, model))[0]
 
     async def admit(self) -> None:
         """Raise Busy if not one more picture may wait. Call it before costly work for a request."""
@@ -369,41 +237,6 @@ class Inference:
         except NotReady as reason:
             raise type(reason)(reason.detail) from None
 
-    async def _capable_versions(self, task: Task, model: str | None) -> list[VersionView]:
-        """Return capable versions from the snapshot, or if it has none, from the database."""
-        return self._find(task, model) or await asyncio.to_thread(self.capable_versions, task, model)
-
-    def capable_versions(self, task: Task, model: str | None) -> list[VersionView]:
-        """Return the versions in the database that have a capability, at least one, newest first.
-
-        `model` is a reference that they must match. Raises NotFound, Conflict, Invalid.
-        """
-        self.refresh()
-        if versions := self._find(task, model):
-            return versions
-        raise self._no_version(task, model)
-
-    def _find(self, task: Task, model: str | None) -> list[VersionView]:
-        """Return the capable versions of the snapshot. Raises Invalid if only incapable ones match `model`."""
-        matching = self._versions if model is None else registry.matching(model, self._versions)
-        capable = [version for version in matching if task.suits(version.recipe)]
-        if model is not None and matching and not capable:
-            sentence = f"{matching[0].reference} {task.refusal}."
-            raise Invalid(sentence, code="model_cannot", errors=(FieldError(task.pointer, sentence),))
-        return capable
-
-    def _no_version(self, task: Task, model: str | None) -> ForgerError:
-        name = None if model is None else registry.parse(model)[0]
-        for job in _unfinished_trainings():
-            if job.model_name == name or (name is None and task.suits(job.recipe)):
-                progress = f"job {job.id} is {job.state} at step {job.step} of {job.total or 'not yet known'}"
-                sentence = f"'{job.model_name}' is still training: {progress}. Ask again when it has succeeded."
-                return Conflict(sentence, code="still_training")
-        if model is not None and self._versions:
-            return registry.not_found(model)
-        sentence = "No model can do this yet." if model is None else registry.not_found_sentence(model)
-        return NotFound(f"{sentence} POST {link('/jobs')} trains one, with the body {task.example}.", code="no_model")
-
     def publishing(self) -> AbstractContextManager[None]:
         """Return the context in which a checkpoint is published. Raises Busy if too many are."""
         return self._publish_limiter.place()
@@ -434,14 +267,6 @@ class Inference:
             self._engine.set_result(make(self._settings))
         except Exception as error:  # any error must reach the waiting requests
             self._engine.set_exception(_no_engine(error))
-
-    def _refresh_periodically(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.refresh()
-            except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
-                log.warning("model_snapshot_failed", error=str(error))
-            self._stop.wait(REFRESH_PERIOD_S)
 
 
 def local_engine(settings: Settings) -> AnyEngine:
@@ -497,8 +322,3 @@ def _no_engine(error: Exception) -> NotReady:
         return NoEngine(NO_TORCH)
     log.exception("engine_did_not_start")
     return NotReady(f"The engine did not start: {error}.")
-
-
-def _unfinished_trainings() -> list[JobView]:
-    """Return the newest hundred trainings of each state, in the order of _UNFINISHED."""
-    return [job for state in _UNFINISHED for job in lifecycle.list_jobs(limit=100, state=state, kind=TRAIN)[0]]

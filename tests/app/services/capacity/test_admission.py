@@ -15,7 +15,7 @@ from app.db.tables import ModelVersion
 from app.services.capacity import admission, estimates
 from app.services.creation import evaluate, generate
 from app.services.experiments import lifecycle as experiments
-from app.services.inference.service import Inference
+from app.services.inference.versions import Versions
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from forger.wire import JobState
@@ -51,9 +51,7 @@ def queueing_calls() -> QueueingCalls:
     return {
         "train": lambda: make_job("gan", "ring8"),
         "evaluate": lambda: lifecycle.create(evaluate.plan(**EVALUATION | {"model": model})),
-        "generate": lambda: lifecycle.create(
-            generate.plan(Inference(get_settings()), **GENERATION | {"model": model, "n": 9})
-        ),
+        "generate": lambda: lifecycle.create(generate.plan(Versions(), **GENERATION | {"model": model, "n": 9})),
         "experiment": lambda: experiments.create(None, {}, experiments.plan(**experiment)),
         "extend": lambda: lifecycle.extend(done.id, 5),
         "resume": lambda: lifecycle.resume(paused.id),

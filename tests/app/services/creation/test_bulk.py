@@ -11,7 +11,7 @@ from app.core.limits import MAX_GENERATED_PICTURES
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.services.creation import evaluate, generate, translate
-from app.services.inference.service import Inference
+from app.services.inference.versions import Versions
 from app.services.job_spec import Generate, JobPlan, Translate
 from app.services.jobs import attempts, lifecycle, shards
 from app.services.models import registry
@@ -28,11 +28,11 @@ from worker.runners.bulk_sources import own_size_spec
 
 
 def generation_plan(**changes: Any) -> JobPlan[Generate]:
-    return generate.plan(Inference(get_settings()), **GENERATION | changes)
+    return generate.plan(Versions(), **GENERATION | changes)
 
 
 def translation_plan(**changes: Any) -> JobPlan[Translate]:
-    return translate.plan(Inference(get_settings()), **TRANSLATION | changes)
+    return translate.plan(Versions(), **TRANSLATION | changes)
 
 
 def generation_spec(n: int, classes: dict[str, int] | None = None, *, family: str = "cdcgan") -> Generate:
