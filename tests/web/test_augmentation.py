@@ -114,6 +114,11 @@ def test_report_has_every_figure_of_the_service(studio: Studio, service: Service
     assert download.value.suggested_filename.endswith(".json")
 
 
+def test_list_of_jobs_tells_augmentations_apart(studio: Studio, job: str) -> None:
+    page = studio.goto("jobs?kind=augment")
+    expect(page.locator(f'[data-job="{job}"]')).to_contain_text("augment, 20 a class, seed 1")
+
+
 def test_plan_warns_of_classes_of_few_pictures(studio: Studio, pets: str) -> None:
     page = open_form(studio, pets)
     warning = page.get_by_text("Fewer than 50 real training pictures: cat and dog.")

@@ -257,7 +257,7 @@ function jobRow(job, ticked, onTick) {
     const { step, total, eta_s: eta } = now.progress;
     setText(name, now.family ?? now.model);
     const ownName = now.family && now.model !== `${now.family}-${now.dataset}` ? now.model : "";
-    const about = [ownName, now.kind === "train" ? `seed ${now.recipe.seed}` : now.kind].filter(Boolean).join(" · ");
+    const about = [ownName, now.kind === "train" ? `seed ${now.recipe.seed}` : workOf(now)].filter(Boolean).join(" · ");
     box.checked = ticked.has(job.id);
     box.setAttribute("aria-label", `Compare ${now.family ?? now.model}, ${about}`);
     setText(kind, about);
@@ -281,6 +281,9 @@ function jobRow(job, ticked, onTick) {
   }
   return { element, update };
 }
+
+/** What a job other than a training makes. @param {any} job */
+const workOf = ({ kind, spec }) => kind === "augment" ? `augment, ${count(spec.per_class)} a class, seed ${spec.seed}` : kind;
 
 const VERBS = /** @type {const} */ ({ pause: ["running", "queued"], resume: ["paused"], cancel: ["queued", "running", "paused", "pausing"] });
 
