@@ -9,7 +9,7 @@ const LINE = { required: true, maxLength: 500 };
 /** @param {{done: (name: string) => void}} options `done` is called with the name of the new version */
 export function importForm({ done }) {
   const inputs = /** @type {Record<string, any>} */ ({
-    file: h("input", { type: "file", id: "import-file", accept: ".safetensors,.pth,.pt", required: true, onchange: chosen }),
+    file: h("input", { type: "file", id: "import-file", accept: ".safetensors,.zip,.pth,.pt", required: true, onchange: chosen }),
     name: h("input", { id: "import-name", required: true, pattern: "[a-z0-9][a-z0-9._\\-]*", placeholder: "horse2zebra", title: "Small letters, digits, dots, dashes and underscores; a letter or digit first" }),
     licence: h("input", { id: "import-licence", placeholder: "BSD-2-Clause", ...LINE }),
     source: h("input", { id: "import-source", placeholder: "https://…", ...LINE }),

@@ -26,6 +26,7 @@ from models.spec.estimates.generator_sizes import generator_size
 from models.spec.recipe import Recipe
 from models.spec.training import MAX_STEPS
 from models.spec.upgrade import read_recipe
+from serving.foreign.bundle import weights_of
 from serving.foreign.layouts import Plan, both_ways, recognise
 from serving.foreign.weights import (
     Weights,
@@ -45,8 +46,8 @@ TRIED_SIDE = 256
 """side in pixels of the picture that a translator makes when it is tried"""
 TRIED_S = 1.0
 CODE = "unusable_export"
-_converted: list[bytes] = []
-"""the export that `accept` made, until the service has fetched its pieces"""
+_written: list[bytes] = []
+"""what `unpack` or `accept` made of a file, until the service has fetched its pieces"""
 # Opened before the child is confined, and read after that.
 _STATUS = os.open("/proc/self/status", os.O_RDONLY) if sys.platform == "linux" else None
 
@@ -56,13 +57,20 @@ with torch.inference_mode():
     torch.nn.Conv2d(1, 4, 3)(torch.zeros(1, 1, 8, 8))
 
 
+def unpack(path: Path) -> int:
+    """Take the weights out of the ZIP of an export. Return their size, 0 if the file is none. Raises Refused."""
+    weights = weights_of(path)
+    _written[:] = [] if weights is None else [weights]
+    return len(weights or b"")
+
+
 def accept(path: Path, b2a: Path | None, max_parameters: int) -> dict[str, Any]:
     """Read a file of weights. Return `layout`, `recipe`, `step`, `parameters`, `notes`, and `converted_bytes`.
 
     The latter are those of the export that it became, 0 if the file is an export of ours, which is kept as it is.
     `b2a` is the file of the way back, if there is one. Raises Refused.
     """
-    _converted.clear()
+    _written.clear()
     own = read_metadata(path).get(METADATA_KEY) if is_safetensors(path) else None
     if own is not None:
         if b2a is not None:
@@ -82,13 +90,13 @@ def accept(path: Path, b2a: Path | None, max_parameters: int) -> dict[str, Any]:
             f"{way}.{key}": tensor for way, part in (("a2b", ours), ("b2a", theirs)) for key, tensor in part.items()
         }
         _require_few(ours, max_parameters)
-    _converted.append(export_bytes(recipe, 0, ours))
-    return _facts(plan.layout, recipe, 0) | {"notes": list(notes), "converted_bytes": len(_converted[0])}
+    _written.append(export_bytes(recipe, 0, ours))
+    return _facts(plan.layout, recipe, 0) | {"notes": list(notes), "converted_bytes": len(_written[0])}
 
 
 def piece(offset: int) -> bytes:
-    """Return up to PIECE_BYTES of the export that `accept` made of the file."""
-    return _converted[0][offset : offset + PIECE_BYTES]
+    """Return up to PIECE_BYTES of what `unpack` or `accept` made of the file."""
+    return _written[0][offset : offset + PIECE_BYTES]
 
 
 def _foreign(path: Path, max_parameters: int) -> tuple[Plan, Weights]:

@@ -25,7 +25,7 @@ _FIELDS = TypeAdapter(ImportIn)
     dependencies=[Depends(require_form)],
     openapi_extra=form_with_file(
         ImportIn,
-        "A file of weights: safetensors, or a .pth that holds a state dict.",
+        "A file of weights: safetensors, the ZIP of an export as safetensors, or a .pth that holds a state dict.",
         b2a="The generator of the way back, of the same layout: CycleGAN's net_G_B where `file` is its net_G_A.",
     ),
 )

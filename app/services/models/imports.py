@@ -98,18 +98,15 @@ class Imports:
     @contextmanager
     def _export_of(self, files: Files) -> Iterator[tuple[Path, dict[str, Any]]]:
         """Yield the export that the files are or become, and facts about it; a new file is deleted afterwards."""
-        limits: dict[str, Any] = {"seconds": READING_S, "cpu_seconds": READING_S}
-        made = self.folder / f"upload-{token_hex(8)}"
+        unpacked, made = (self.folder / f"upload-{token_hex(8)}" for _ in range(2))
         try:
             with self._child() as child:
-                sent, most = (files.weights, files.b2a), self._settings.max_parameters
-                facts = child.run("accept", *sent, most, **limits, code="unreadable_weights")
-                if size := facts["converted_bytes"]:
-                    with made.open("xb") as out:
-                        while out.tell() < size:
-                            out.write(child.run("piece", out.tell(), **limits))
-            yield made if size else files.weights, facts
+                weights = _fetched(child, _read(child, "unpack", files.weights), unpacked) or files.weights
+                facts = _read(child, "accept", weights, files.b2a, self._settings.max_parameters)
+                export = _fetched(child, facts["converted_bytes"], made) or weights
+            yield export, facts
         finally:
+            unpacked.unlink(missing_ok=True)
             made.unlink(missing_ok=True)
 
     @contextmanager
@@ -117,6 +114,21 @@ class Imports:
         """Yield a fresh child: what one file takes is measured, and nothing of it stays."""
         with closing(Sandbox(1, CHILD_BYTES, readable=(self.folder,), module=TASKS)) as child:
             yield child
+
+
+def _read(child: Sandbox, task: str, *args: Any) -> Any:
+    """Let the child read what was sent."""
+    return child.run(task, *args, seconds=READING_S, cpu_seconds=READING_S, code="unreadable_weights")
+
+
+def _fetched(child: Sandbox, size: int, path: Path) -> Path | None:
+    """Write what the child made of a file, `size` bytes, to a new file; None if it made nothing."""
+    if not size:
+        return None
+    with path.open("xb") as out:
+        while out.tell() < size:
+            out.write(_read(child, "piece", out.tell()))
+    return path
 
 
 def _pictures(recipe: Recipe) -> dict[str, Any]:

@@ -246,6 +246,31 @@ def test_host_without_torch_refuses(client: TestClient, publish: Publish, monkey
     assert assert_problem(client.get(f"/models/{fresh}/export"), 503)["code"] == "no_engine"
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_of_an_export_is_imported_as_its_weights(compression: int, client: TestClient, model: str) -> None:
+    _, files = export(client, model, "safetensors")
+    sent = io.BytesIO()
+    with zipfile.ZipFile(sent, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    reply = client.post("/models/import", data={"name": "zipped"}, files={"file": ("digits.zip", sent.getvalue())})
+    assert reply.status_code == 201, reply.text
+    version = reply.json()
+    assert version["export_sha256"] == sha256(files["weights.safetensors"]).hexdigest()
+    assert version["card"]["imported"]["file_sha256"] == sha256(sent.getvalue()).hexdigest()
+    assert not list(get_settings().incoming.iterdir())
+
+
+@pytest.mark.parametrize("format_", ["onnx", "torch_export"])
+def test_zip_of_a_program_is_refused_by_name(format_: str, client: TestClient, model: str) -> None:
+    reply = client.get(f"/models/{model}/export", params={"format": format_})
+    refused = client.post("/models/import", data={"name": "program"}, files={"file": ("a.zip", reply.content)})
+    problem = assert_problem(refused, 422)
+    assert problem["code"] == "unusable_export"
+    assert f"'{FILES[format_]}'" in problem["detail"]
+    assert "export the model as safetensors" in problem["detail"]
+
+
 def test_imported_export_is_exported_with_its_licence_and_source(client: TestClient, model: str) -> None:
     _, files = export(client, model, "safetensors")
     form = {"name": "back", "licence": "MIT", "source": "example.org/weights"}

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.exports import write_vivid
 from tests.support.foreign_networks import CycleganResnet, DcganExample, Pix2pixUnet, save_pth, trained
+from tests.support.invalid_zips import zip_of_zeros
 from tests.support.problems import assert_problem
 from tests.support.recipes import small_recipe
 
@@ -215,6 +217,34 @@ def test_export_with_a_wrong_header_is_refused(name: str, client: TestClient, ex
     assert reply.status_code == 422, reply.text
     assert sentence in reply.json()["detail"]
     assert reply.json()["errors"][0]["pointer"] == "/file"
+
+
+def zip_of(weights: bytes, name: str = "weights.safetensors") -> bytes:
+    sent = io.BytesIO()
+    with zipfile.ZipFile(sent, "w") as archive:
+        archive.writestr(name, weights)
+    return sent.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (zip_of(b"weights", "digits/weights.safetensors"), "unusable_export", "holds no weights.safetensors"),
+        (zip_of(b"weights").replace(b"weightsPK", b"wEightsPK"), "unusable_export", "The ZIP cannot be read: Bad CRC"),
+        (zip_of_zeros("weights.safetensors", 1 << 20), "too_large", "more than 10 times larger than its ZIP"),
+        (zip_of(b"no weights"), "unsupported_media", "no file of weights"),
+    ],
+)
+def test_zip_without_readable_weights_is_refused(
+    content: bytes, code: str, words: str, client: TestClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "sent.zip"
+    path.write_bytes(content)
+    reply = send(client, path)
+    problem = assert_problem(reply, reply.status_code)
+    assert (problem["code"], reply.status_code) == (code, 415 if code == "unsupported_media" else 422)
+    assert words in problem["detail"]
+    assert not list(get_settings().incoming.iterdir())
 
 
 def test_refused_file_leaves_nothing(client: TestClient, tmp_path: Path) -> None:
