@@ -18,6 +18,8 @@ class Reason:
     message: str
 
 
+AUGMENTATION_KEY = "augmentation"
+"""key of a version's card that names the augmentation whose generator it is"""
 UNWATCHED_HEALTH = {
     "state": "unwatched",
     "kind": None,
@@ -142,6 +144,11 @@ class VersionView:
     def reference(self) -> str:
         """name@version"""
         return f"{self.name}@{self.version}"
+
+    @property
+    def of_augmentation(self) -> bool:
+        """Whether an augmentation trained it for its own use."""
+        return AUGMENTATION_KEY in self.card
 
 
 def job(

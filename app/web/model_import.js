@@ -69,7 +69,7 @@ export function importForm({ done }) {
     return h("div", { class: "setting" }, h("label", { class: "field", for: `import-${name}` }, title), inputs[name], h("p", { class: "hint" }, hint), refusals[name]);
   };
   return h("details", { class: "card" }, h("summary", {}, "Import a model"), h("form", { class: "stack", onsubmit: send },
-    h("p", {}, "Exports of Forger, and the weights of CycleGAN, pix2pix and PyTorch's DCGAN example (safetensors or .pth), become a version that draws or translates here."),
+    h("p", {}, "Exports of Forger (.zip or .safetensors), and the weights of CycleGAN, pix2pix and PyTorch's DCGAN example (safetensors or .pth), become a version that draws or translates here."),
     h("div", { class: "settings" },
       field("file", "File", "The weights"), field("name", "Name", "A name that exists gets a new version"),
       field("licence", "Licence", "Of the weights; “unknown” if you do not know"), field("source", "Source", "Where the file comes from; “unknown” if you do not know"),

@@ -81,7 +81,10 @@ def publish(
 @group.command("import", no_args_is_help=True)
 def import_(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="An export of Forger (its .zip or its safetensors), or a state dict: safetensors or .pth.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="An export of Forger or its ZIP, or a state dict: safetensors or .pth."),
+    ],
     name: Annotated[str, typer.Option(help="Name of the model.", autocompletion=complete.models)],
     b2a: Annotated[Path | None, typer.Option(help="The generator of the way back: CycleGAN's net_G_B.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the weights, or unknown; kept on the card.")] = None,

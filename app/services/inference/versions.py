@@ -120,10 +120,15 @@ class Versions:
         raise self._no_version(capability, model)
 
     def _find(self, capability: Capability, model: str | None) -> list[VersionView]:
-        """Return the capable versions of the snapshot. Raises Invalid if only incapable ones match `model`."""
+        """Return the capable versions of the snapshot, newest first; without `model` those of augmentations last.
+
+        Raises Invalid if only incapable ones match `model`.
+        """
         matching = self._versions if model is None else registry.matching(model, self._versions)
         capable = [version for version in matching if capability.suits(version.recipe)]
-        if model is not None and matching and not capable:
+        if model is None:
+            return sorted(capable, key=lambda version: version.of_augmentation)
+        if matching and not capable:
             sentence = f"{matching[0].reference} {capability.refusal}."
             raise Invalid(sentence, code="model_cannot", errors=(FieldError(capability.pointer, sentence),))
         return capable

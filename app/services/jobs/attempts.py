@@ -297,12 +297,13 @@ def finish_training(
 def publish_generator(
     job_id: str, fence: int, export: Path, card: Mapping[str, Any], *, step: int, figures: Mapping[str, float | None]
 ) -> str:
-    """Store the export and register it as a model version, as `finish_training`; the job goes on with other work."""
+    """Store the export of an augmentation's generator and register it, as `finish_training`; the job goes on."""
     size = export.stat().st_size
     sha256 = Store(get_settings().artifacts).put_file(export)
     with unit_of_work() as session:
         rows.lock(session, job_id, fence)
-        model = _add_version(session, job_id, sha256, size, card, step=step, figures=figures)
+        noted = {**card, views.AUGMENTATION_KEY: {"job": job_id}}
+        model = _add_version(session, job_id, sha256, size, noted, step=step, figures=figures)
         rows.write(session, job_id, fence, ("published", {"step": step, "message": f"Published {model}."}))
     return model
 

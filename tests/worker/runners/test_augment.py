@@ -13,9 +13,8 @@ from app.services.jobs import attempts, augmentations, lifecycle
 from app.services.models import registry
 from app.services.views import JobView
 from forger.wire import ARMS, TERMINAL, JobState
-from tests.support.augmentations import make_augmentation
+from tests.support.augmentations import make_augmentation, make_augmentation_with_generator
 from tests.support.databases import sqlite_only
-from tests.support.exports import write_vivid
 from tests.support.worker import Process, running_worker, until_state, until_step
 from worker.augmentation import splits
 from worker.runners.main import build_runner
@@ -53,17 +52,6 @@ class StoppingLink:
         self.beat(step)
         if self.order is not None:
             raise StopRequested
-
-
-def with_generator() -> str:
-    """Create an augmentation whose first attempt has published an untrained generator; return the job's id."""
-    job, export = make_augmentation(**REQUEST), get_settings().home / "some.safetensors"
-    claim = attempts.claim(job.id, "tests")
-    assert claim is not None
-    write_vivid(export, job.recipe)
-    attempts.publish_generator(job.id, claim.fence, export, {}, step=STEPS, figures={})
-    attempts.stop(job.id, claim.fence)
-    return job.id
 
 
 def run_attempt(job_id: str, stop_at: int | None = None) -> JobView:
@@ -104,7 +92,7 @@ def test_augmentation_stopped_in_each_part_goes_on_and_gives_equal_bytes(databas
 
 @sqlite_only
 def test_report_counts_every_picture_and_the_zip_holds_the_kept_ones_with_their_labels(database: Path) -> None:
-    job = run_attempt(with_generator())
+    job = run_attempt(make_augmentation_with_generator(**REQUEST))
     assert job.state == S.SUCCEEDED, job.status_reason
     report = augmentations.report(job.id)
     assert report is not None
@@ -129,7 +117,7 @@ def test_report_counts_every_picture_and_the_zip_holds_the_kept_ones_with_their_
 
 @sqlite_only
 def test_filter_is_done_before_a_held_out_picture_is_read(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job_id, read = with_generator(), splits.held_out_part
+    job_id, read = make_augmentation_with_generator(**REQUEST), splits.held_out_part
     parts_when_read: list[int] = []
 
     def watched(data: Any) -> Any:
@@ -143,7 +131,7 @@ def test_filter_is_done_before_a_held_out_picture_is_read(database: Path, monkey
 
 @sqlite_only
 def test_damaged_part_is_computed_again_with_the_same_result(database: Path) -> None:
-    job_id = with_generator()
+    job_id = make_augmentation_with_generator(**REQUEST)
     run_attempt(job_id, FILTERED + 25)
     store, expected = Store(get_settings().artifacts), result_files(job_id)
     store.path(expected["class-00003.json"]).write_bytes(b"{}")
