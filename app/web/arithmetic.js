@@ -133,8 +133,6 @@ export function arithmetic({ signal }) {
 
 /** The classes of a result. @param {import("./latents.js").Point} point */
 function classWords(point) {
-  const weights = /** @type {number[]} */ (point.weights);
-  const largest = classOf(point);
-  const share = weights[/** @type {number} */ (largest)];
-  return share > 0.999 ? `class ${largest}` : `a mixture of classes, mostly ${largest} (${Math.round(100 * share)} %)`;
+  const shares = /** @type {number[]} */ (point.weights).map((share, of) => ({ of, share })).filter(({ share }) => share >= 0.005).sort((a, b) => b.share - a.share);
+  return shares.length === 1 ? `class ${shares[0].of}` : `a mixture of the classes ${shares.map(({ of, share }) => `${of} (${Math.round(100 * share)} %)`).join(", ")}`;
 }

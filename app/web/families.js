@@ -27,7 +27,7 @@ export const traits = ({ game, conditional }) => [GAMES[game] ?? game, condition
  */
 export function familyCards(families, { dataset, search, link, onSearch, signal }) {
   const found = h("span", { class: "muted small", role: "status" });
-  const input = h("input", { type: "search", value: search, placeholder: "for example conditional, collapse, 2014", oninput: () => { filter(); onSearch(input.value.trim()); } });
+  const input = h("input", { type: "search", value: search, placeholder: "conditional, collapse, 2014 …", oninput: () => { filter(); onSearch(input.value.trim()); } });
   const cards = families.map((family) => {
     const cost = h("span", { class: "number" });
     const element = h("a", { class: "card family", href: link(family.name), data: { family: family.name } }, familyPicture(family.name),

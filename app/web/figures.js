@@ -23,8 +23,11 @@ export function provenances(figures) {
   };
 }
 
+/** An arrow to the better side. @param {any} figure */
+export const arrow = ({ better }) => ARROWS[/** @type {"low" | "high"} */ (better)] ?? "";
+
 /** A figure's name, the mark of its provenance, and an arrow to the better side. @param {any} figure @param {ReturnType<typeof provenances>} known */
-export const heading = (figure, known) => `${figure.name.replaceAll("_", " ")}${known.mark(figure)}${ARROWS[/** @type {"low" | "high"} */ (figure.better)] ?? ""}`;
+export const heading = (figure, known) => `${figure.name.replaceAll("_", " ")}${known.mark(figure)}${arrow(figure)}`;
 
 /** Cells with a mean, best first; in their order where no side is better. @param {Figure} figure */
 export function ranked({ cases, better }) {

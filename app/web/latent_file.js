@@ -13,7 +13,7 @@ import { pictureSettings } from "./png.js";
  */
 export async function pointOf(picture, chosen, signal) {
   const found = await pictureSettings(picture);
-  if (!found?.model) refuse("This file carries no settings of Forger. Only its PNG files do.");
+  if (!found?.model) refuse("This file carries no settings of Forger. For a picture of your own, find its latent under Edit; the PNG saved there fits here.");
   if (found.model !== chosen.asked.model) refuse(`${found.model} drew this picture. Choose that model above.`);
   if (found.latent) {
     const weights = found.class_weights ?? (found.class === null || found.class === undefined ? null : oneOf(chosen.version.classes, Number(found.class)));

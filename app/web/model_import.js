@@ -82,7 +82,7 @@ export function importedFacts(imported) {
   const { layout, licence, source, parameters, trial, largest, notes } = imported;
   return [
     ["imported as", layout.replaceAll("_", " ")], ["licence", licence ?? "not stated"], ["source", source ?? "not stated"], ["weights", parameters && count(parameters)],
-    ["one picture takes", trial && `${number(trial.seconds)} s, ${size(trial.memory_bytes)}`],
+    ["one picture takes", trial && `${number(1000 * trial.seconds)} ms, ${size(trial.memory_bytes)}`],
     ["largest picture", largest?.width && `${count(largest.width)} × ${count(largest.height)} pixels, about ${number(largest.about_seconds)} s`], ["notes", notes?.join(" ")],
   ].filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
 }

@@ -13,6 +13,12 @@ export async function readVersion(reference, signal) {
   return reference.includes("@") ? found : found.versions[0];
 }
 
+/** The version that requests without a model mean: the newest, those of augmentations last. @param {any[]} models */
+export const newestOf = (models) => models.map(({ latest }) => latest).reduce((best, one) => {
+  const [later, sooner] = [one, best].map(({ card }) => "augmentation" in card);
+  return later === sooner ? (one.created_at > best.created_at ? one : best) : later ? best : one;
+});
+
 /** Whether a version draws from noise. @param {any} version */
 export const samples = ({ game }) => ["synthesis", "reconstruction"].includes(game);
 

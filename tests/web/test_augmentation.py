@@ -116,7 +116,8 @@ def test_report_has_every_figure_of_the_service(studio: Studio, service: Service
 
 def test_list_of_jobs_tells_augmentations_apart(studio: Studio, job: str) -> None:
     page = studio.goto("jobs?kind=augment")
-    expect(page.locator(f'[data-job="{job}"]')).to_contain_text("augment, 20 a class, seed 1")
+    expect(page.locator(f'[data-job="{job}"]')).to_contain_text("augmentation")
+    expect(page.locator(f'[data-job="{job}"]')).to_contain_text("20 a class, seed 0")
 
 
 def test_plan_warns_of_classes_of_few_pictures(studio: Studio, pets: str) -> None:

@@ -106,6 +106,23 @@ def test_seven_minus_seven_plus_three_is_a_three_and_its_result_is_a_term_again(
     expect(page.get_by_role("img", name="B 2: a result")).to_be_visible()
 
 
+def test_result_between_classes_names_each_with_its_share(studio: Studio, model: str) -> None:
+    page = open_view(studio, model, "arithmetic")
+    for letter, name in (("A", "1.0:7"), ("B", "2.0:1"), ("C", "3.0:3")):
+        page.get_by_label(f"Seed for {letter}").fill(name)
+        page.get_by_label(f"Seed for {letter}").press("Enter")
+    expect(page.get_by_role("region", name="Result")).to_contain_text(
+        re.compile(r"a mixture of the classes (7 \(50 %\), 3|3 \(50 %\), 7) \(50 %\)")
+    )
+
+
+def test_picture_of_ones_own_in_a_slot_is_sent_to_the_search(studio: Studio, model: str, tmp_path: Path) -> None:
+    Image.new("L", (16, 16)).save(tmp_path / "own.png")
+    page = open_view(studio, model, "arithmetic")
+    page.get_by_label("Picture for A").set_input_files(tmp_path / "own.png")
+    expect(page.get_by_role("region", name="Slot A").get_by_role("alert")).to_contain_text("find its latent under Edit")
+
+
 def test_clicked_dragged_and_opened_pictures_fill_the_slots(
     studio: Studio, service: Service, model: str, tmp_path: Path
 ) -> None:
@@ -275,6 +292,8 @@ def test_own_picture_is_searched_then_edited_and_its_file_is_a_term_of_a_sum(
     page.get_by_label("Picture for A").set_input_files(tmp_path / "latent.png")
     expect(page.get_by_role("img", name="A 1: a result")).to_be_visible()
     page.get_by_role("button", name="Edit", exact=True).click()
+    assert source_of(page, "The original") == found, "a tool keeps its work while another one is open"
+    expect(page.get_by_role("slider", name="own")).to_have_value("5")
     page.get_by_label("Choose a picture").set_input_files(tmp_path / "latent.png")
     expect(page.get_by_role("region", name="Edit")).to_contain_text("read from its file")
     assert source_of(page, "The original") != found

@@ -78,13 +78,11 @@ def test_refused_seed_is_a_sentence_on_the_page(studio: Studio, model: str) -> N
     expect(page.get_by_role("alert")).not_to_be_empty()
 
 
-def test_model_page_shows_versions_and_downloads_the_weights(studio: Studio, model: str) -> None:
+def test_model_page_shows_versions_with_explained_figures(studio: Studio, model: str) -> None:
     page = studio.goto("models")
     page.get_by_role("link", name=re.compile("digits")).first.click()
     expect(page.get_by_role("heading", name=model)).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download the weights").click()
-    assert download.value.suggested_filename.endswith(".safetensors")
+    expect(page.get_by_text("frechet ↓").first).to_have_attribute("title", re.compile("distance"))
 
 
 def test_dataset_shows_real_pictures_of_a_class(studio: Studio) -> None:

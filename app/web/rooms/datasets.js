@@ -7,7 +7,7 @@ import { count, size } from "../format.js";
 import { go, keep } from "../main.js";
 
 const LAYOUTS = ["auto", "flat", "classes", "unpaired", "paired", "side_by_side"];
-const SHOWN = 32;
+const SHOWN = 36;
 const SMALL = 32; // pixels: smaller pictures are shown larger
 
 /** @type {import("../main.js").Room} */

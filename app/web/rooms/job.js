@@ -49,6 +49,7 @@ export async function room(main, { parts: [id], query, signal }) {
   const cursor = stepCursor(view, readAt, play);
   const setStep = cursor.set;
   const augmentation = job.kind === "augment" ? augmentationPart(job.id, linked, signal) : null;
+  cursor.element.classList.toggle("still", augmentation !== null); // it would cover the report
   const isTraining = job.kind === "train" || (augmentation !== null && job.spec.weights === null);
   const isTranslator = ["unpaired", "paired"].includes(job.recipe.game?.kind);
 

@@ -2,7 +2,7 @@
 
 import { get, post, remove } from "../api.js";
 import { bar, confirmed, empty, fill, h, setText, stateWord, toast } from "../dom.js";
-import { ago, count, duration } from "../format.js";
+import { ago, count, counted, duration } from "../format.js";
 import { ENDED } from "../job_states.js";
 import { follow } from "../log.js";
 import { keep } from "../main.js";
@@ -98,7 +98,7 @@ export async function room(main, { query, signal }) {
   /** Draw the rows in view; keep the elements of those that stay. */
   function draw() {
     const filtered = Object.values(filters).some(Boolean);
-    setText(total, jobs.length ? `${count(jobs.length)}${cursor ? "+" : ""} jobs` : "");
+    setText(total, jobs.length ? cursor ? `${count(jobs.length)}+ jobs` : counted(jobs.length, "job") : "");
     if (!jobs.length) {
       fill(place, filtered
         ? empty("No job matches these filters.")
@@ -255,9 +255,10 @@ function jobRow(job, ticked, onTick) {
   /** @param {any} now */
   function update(now) {
     const { step, total, eta_s: eta } = now.progress;
-    setText(name, now.family ?? now.model);
-    const ownName = now.family && now.model !== `${now.family}-${now.dataset}` ? now.model : "";
-    const about = [ownName, now.kind === "train" ? `seed ${now.recipe.seed}` : workOf(now)].filter(Boolean).join(" · ");
+    const augments = now.kind === "augment";
+    setText(name, augments ? "augmentation" : now.family ?? now.model);
+    const ownName = now.family && !augments && now.model !== `${now.family}-${now.dataset}` ? now.model : "";
+    const about = [ownName, now.kind === "train" ? `seed ${now.recipe.seed}` : augments ? `${count(now.spec.per_class)} a class, seed ${now.spec.seed}` : now.kind].filter(Boolean).join(" · ");
     box.checked = ticked.has(job.id);
     box.setAttribute("aria-label", `Compare ${now.family ?? now.model}, ${about}`);
     setText(kind, about);
@@ -281,9 +282,6 @@ function jobRow(job, ticked, onTick) {
   }
   return { element, update };
 }
-
-/** What a job other than a training makes. @param {any} job */
-const workOf = ({ kind, spec }) => kind === "augment" ? `augment, ${count(spec.per_class)} a class, seed ${spec.seed}` : kind;
 
 const VERBS = /** @type {const} */ ({ pause: ["running", "queued"], resume: ["paused"], cancel: ["queued", "running", "paused", "pausing"] });
 

@@ -2,6 +2,7 @@
 
 import { address, get, remove } from "../api.js";
 import { confirmed, empty, factBoxes, fill, h, stateWord, toast } from "../dom.js";
+import { arrow } from "../figures.js";
 import { fidelityCurve, measureCurve } from "../fidelity_curve.js";
 import { clock, count, number } from "../format.js";
 import { humanFigure } from "../human.js";
@@ -11,7 +12,6 @@ import { exportForm } from "../model_export.js";
 import { featuresPart } from "../model_features.js";
 import { importedFacts, importForm } from "../model_import.js";
 import { judged } from "../model_versions.js";
-import { linked } from "./jobs.js";
 
 const SHEET = 16;
 const POINTS = 500;
@@ -23,7 +23,7 @@ export async function room(main, { parts: [name], signal }) {
   fill(main, h("h1", {}, "Models"), importForm({ done: (model) => go(`models/${model}`) }), data.length
     ? h("div", { class: "grid" }, data.map((/** @type {any} */ model) => h("a", { class: "card", href: `models/${model.name}` },
       h("div", { class: "spread" }, h("h2", {}, model.name), model.latest.health && stateWord(model.latest.health.state)),
-      picture(model.latest, 8),
+      picture(model.latest, 9),
       h("p", { class: "muted small" }, `${model.latest.game} on ${model.latest.dataset}; ${count(model.versions.length)} ${model.versions.length === 1 ? "version" : "versions"}`),
       figures(model.latest.card, 3))))
     : empty("No model is published yet. Each training that ends well publishes one:", "forger train cdcgan", h("a", { class: "button", href: "new" }, "New job")));
@@ -41,15 +41,16 @@ async function showModel(main, name, signal) {
 /** @param {any} version @param {() => void} changed @param {AbortSignal} signal */
 function versionCard(version, changed, signal) {
   const { card } = version;
+  const measured = figures(card, 99);
+  if (version.job) void get(`/jobs/${version.job}/figures`, {}, signal).then(({ data }) => measured.replaceWith(figures(card, 99, data))).catch(() => undefined);
   return h("section", { class: "card", "aria-label": version.model },
     h("div", { class: "spread" }, h("div", { class: "row" }, h("h2", {}, version.model), version.health && stateWord(version.health.state)),
       h("div", { class: "row" },
         version.game === "synthesis" && h("a", { class: "button", href: `sample?model=${encodeURIComponent(version.model)}` }, "Sample"),
         judged(version) && h("a", { class: "button", href: `spot?model=${encodeURIComponent(version.model)}` }, "Spot the fake"),
-        version.job && h("button", { onclick: () => download(version, signal) }, "Download the weights"),
         h("button", { class: "danger", onclick: () => erase(`/models/${version.model}`, `Delete ${version.model}?`, changed) }, "Delete"))),
     version.health && h("p", { class: version.health.state === "troubled" ? "notice warn" : "muted" }, version.health.message),
-    h("div", { class: "grid" }, picture(version, SHEET), figures(card, 99),
+    h("div", { class: "grid" }, picture(version, SHEET), measured,
       h("dl", {},
         h("dt", {}, "game"), h("dd", {}, version.game),
         h("dt", {}, "dataset"), h("dd", {}, version.dataset.startsWith("(") ? version.dataset : h("a", { href: `datasets/${version.dataset}` }, version.dataset)),
@@ -81,18 +82,11 @@ function picture(version, n) {
   return image;
 }
 
-/** @param {any} card @param {number} most */
-function figures(card, most) {
-  const listed = Object.entries(card.figures ?? {}).slice(0, most);
-  return h("div", { class: "facts" }, factBoxes(listed.map(([name, value]) => [name.replaceAll("_", " "), number(/** @type {number} */ (value))])));
-}
-
-/** Download the file of a version, which is a file of the job that trained it. @param {any} version @param {AbortSignal} signal */
-async function download(version, signal) {
-  const { data } = await get(`/jobs/${version.job}/artifacts`, { kind: "export" }, signal).catch(() => ({ data: [] }));
-  const file = data.find((/** @type {any} */ one) => one.sha256 === version.export_sha256);
-  if (!file) toast("The job that trained this version is deleted, and its file with it.");
-  else h("a", { href: linked(file.href), download: `${version.model}.safetensors` }).click();
+/** The figures of a card; those that are known have a title, and an arrow to the better side. @param {any} card @param {number} most @param {any[]} [known] */
+function figures(card, most, known = []) {
+  const listed = Object.entries(card.figures ?? {}).slice(0, most).map(([name, value]) => ({ name, value, about: known.find((one) => one.name === name) }));
+  return h("div", { class: "facts" }, factBoxes(listed.map(({ name, value, about }) =>
+    [h("span", { title: about?.title }, `${name.replaceAll("_", " ")}${about ? arrow(about) : ""}`), number(/** @type {number} */ (value))])));
 }
 
 /** @param {string} path @param {string} question @param {() => void} done */

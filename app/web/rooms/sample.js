@@ -4,7 +4,7 @@ import { address, get, Problem, send } from "../api.js";
 import { copyButton, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
 import { hasLatents, latentTools } from "../latent_tools.js";
 import { go, keep } from "../main.js";
-import { readVersion, samples, versionOptions } from "../model_versions.js";
+import { newestOf, readVersion, samples, versionOptions } from "../model_versions.js";
 import { showNearest } from "../nearest.js";
 import { pictureSettings } from "../png.js";
 import { diceButton } from "../seed_dice.js";
@@ -26,7 +26,7 @@ export async function room(main, { query, signal }) {
     return;
   }
   const settings = {
-    model: query.get("model") ?? usable[0].latest.model, class: query.get("class"), n: query.get("n") ?? "16",
+    model: query.get("model") ?? newestOf(usable).model, class: query.get("class"), n: query.get("n") ?? "16",
     seed: query.get("seed") ?? "1", temperature: query.get("temperature") ?? "1", truncation: query.get("truncation"), view: query.get("view") ?? "pictures",
     picked: query.get("picked"),
   };
@@ -52,8 +52,8 @@ export async function room(main, { query, signal }) {
   const result = h("div", { class: "stack", "aria-live": "polite" }, skeleton(true));
   const refusal = h("p", { class: "refusal", role: "alert" });
   const pinned = h("div", { class: "grid narrow" });
-  /** the tool of the latent space that is open, and its tab @type {import("../latent_tools.js").Tool & {view: string} | undefined} */
-  let tool;
+  /** the tools of the latent space that were opened, by tab: each keeps its work @type {Record<string, import("../latent_tools.js").Tool>} */
+  const tools = {};
   const sheetTools = h("div", { class: "stack", hidden: settings.view in latentTools },
     h("div", { class: "row" },
       h("button", { type: "button", onclick: pin }, "Pin these"),
@@ -116,7 +116,7 @@ export async function room(main, { query, signal }) {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       setText(refusal, error.message);
-      version = usable[0].latest;
+      version = newestOf(usable);
       settings.model = version.model;
     }
     if (!version.classes) settings.class = null;
@@ -178,7 +178,7 @@ export async function room(main, { query, signal }) {
       const latents = latentTools[settings.view];
       result.setAttribute("aria-live", latents ? "off" : "polite"); // a film would be read out frame by frame
       if (latents) {
-        if (tool?.view !== settings.view) tool = { view: settings.view, ...latents.open({ signal }) };
+        const tool = tools[settings.view] ??= latents.open({ signal });
         if (!tool.element.isConnected) fill(result, tool.element);
         await tool.update({ version, asked: parameters() });
       } else if (settings.view === "nearest") {

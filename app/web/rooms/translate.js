@@ -71,7 +71,7 @@ export async function room(main, { query, signal }) {
       h("div", { class: "row bottom" }, h("label", { class: "field", for: "model" }, "Model", chosen), health, directions,
         h("label", { class: "field", for: "size" }, "Size of the picture", size),
         h("label", { class: "field", for: "plain" }, "Compare with", plain), backLabel), hint, refusal,
-      onlySearches && h("p", { class: "hint" }, "No model translates, paints or enlarges pictures yet. Train one:"), onlySearches && trainings()),
+      onlySearches && h("p", { class: "hint" }, "This model fills holes, below. No model translates, paints or enlarges yet. Train one to:"), onlySearches && trainings()),
     one, many.element);
 
   /** @param {File[]} files */
@@ -215,11 +215,11 @@ function sampleAddress({ model, seed, n, temperature, class: of }) {
 
 /** Say how to get a translator. @param {HTMLElement} main */
 function nothing(main) {
-  fill(main, h("h1", {}, "Translate"), empty("No model translates pictures yet. Train one; or here, by a card:", "forger train cyclegan",
+  fill(main, h("h1", {}, "Translate"), empty("No model translates pictures yet. Train one, or choose what it should do:", "forger train cyclegan",
     h("p", {}, "Quicker than photographs: a model that paints drawings, fills holes or enlarges pictures."),
     trainings()));
 }
 
 /** Links to the trainings of models that take pictures. */
-const trainings = () => h("div", { class: "row" }, [["cyclegan", "Train one here"], ["pix2pix&dataset=digits", "Paint drawings"], ["inpaint", "Fill holes"], ["srgan", "Enlarge pictures"]].map(([family, title]) =>
+const trainings = () => h("div", { class: "row" }, [["cyclegan", "Translate photographs"], ["pix2pix&dataset=digits", "Paint drawings"], ["inpaint", "Fill holes"], ["srgan", "Enlarge pictures"]].map(([family, title]) =>
   h("a", { class: "button", href: `new?family=${family}` }, title)));
