@@ -83,7 +83,7 @@ def markdown(card: Json) -> str:
 
 
 def sample_picture(version: VersionView) -> bytes | None:
-    """Return the PNG of the version's last report, from the fixed noise of its training; None if there is none."""
+    """Return the PNG of the last report up to the version's step, from the training's fixed noise; None without one."""
     artifact_id = version.card.get("sample")
     if version.job_id is None or artifact_id is None:
         return None
