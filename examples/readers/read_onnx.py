@@ -37,7 +37,7 @@ def latents(latent: dict[str, Any], n: int = 16) -> np.ndarray[Any, Any]:
     """Return n latents of seed 0, the same in the readers of all formats, so that they draw the same pictures."""
     rng, shape = np.random.default_rng(0), (n, latent["size"])
     z = rng.standard_normal(shape) if latent["kind"] == "normal" else rng.uniform(-1, 1, shape)
-    return (latent["scale"] * z).astype(np.float32)
+    return np.asarray(latent["scale"] * z, np.float32)
 
 
 def multiple(recipe: dict[str, Any]) -> int:
