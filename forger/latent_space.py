@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Vectors = Sequence[Sequence[float]]
 """latents or weights of classes, a row for each picture"""
+Classes = Sequence[int | str | None]
+"""the class of each latent; None for a model without classes"""
 
 
 class LatentSpace:
@@ -51,24 +53,22 @@ class LatentSpace:
         *,
         model: str,
         class_: int | str | None = None,
-        classes: Sequence[int | None] | None = None,
+        classes: Classes | None = None,
         class_weights: Vectors | None = None,
         scale: int | None = None,
         format: Format | None = None,
     ) -> Picture:
         """Generate from latents, in place of a seed: a picture, or a grid of several.
 
-        A model with classes needs `class_`, or for each latent a number of `classes` or the weights of all classes,
+        A model with classes needs `class_`, or for each latent one of `classes` or the weights of all classes,
         which sum to 1. `latents` returns the classes that belong to its latents.
 
         >>> one, other = forger.latents(n=2, model="gan-ring8", seed=1).latents
         >>> middle = [(a + b) / 2 for a, b in zip(one, other)]
         >>> forger.decode([one, middle, other], model="gan-ring8").save("between.png")
         """
-        optional = {"class": _text(class_), "scale": scale, "format": format}
-        weights = None if class_weights is None else [list(row) for row in class_weights]
-        chosen = {"classes": None if classes is None else list(classes), "class_weights": weights}
-        body = {"model": model, "latents": [list(row) for row in latents], **chosen, **optional}
+        chosen = _classes(class_, classes, class_weights)
+        body = {"model": model, "latents": _lists(latents), **chosen, "scale": scale, "format": format}
         return Picture.of(self._connection.request("POST", "/sample", json=_without_none(body)))
 
     def interpolate(
@@ -204,14 +204,19 @@ class LatentSpace:
         samples: Sequence[str | int] = (),
         latents: Vectors = (),
         class_: int | str | None = None,
+        classes: Classes | None = None,
+        class_weights: Vectors | None = None,
         scale: int | None = None,
     ) -> EditOut:
         """Move samples and latents along directions: for each a row of pictures and latents, one for each move.
 
+        The classes of latents are given as for `decode`.
+
         >>> forger.edit([{"slant": -2}, {}, {"slant": 2}], model="dcgan-digits", samples=[1]).rows[0]
         """
+        chosen = _classes(class_, classes, class_weights)
         return self._connection.read(
-            EditOut, "/edit", "POST", json=_edit(moves, model, samples, latents, class_, scale)
+            EditOut, "/edit", "POST", json=_edit(moves, model, samples, latents, chosen, scale)
         )
 
     def edited_sheet(
@@ -222,10 +227,13 @@ class LatentSpace:
         samples: Sequence[str | int] = (),
         latents: Vectors = (),
         class_: int | str | None = None,
+        classes: Classes | None = None,
+        class_weights: Vectors | None = None,
         scale: int | None = None,
     ) -> Picture:
         """Draw the pictures of `edit` as one: a row for each sample and latent, a column for each move."""
-        body = _edit(moves, model, samples, latents, class_, scale) | {"format": "png"}
+        chosen = _classes(class_, classes, class_weights)
+        body = _edit(moves, model, samples, latents, chosen, scale) | {"format": "png"}
         return Picture.of(self._connection.request("POST", "/edit", json=body))
 
 
@@ -240,7 +248,7 @@ def _sum(
 ) -> dict[str, Any]:
     texts = [{**term, "samples": _texts(term["samples"])} if "samples" in term else dict(term) for term in terms]
     how = {"temperature": temperature, "truncation": truncation, "scale": scale, "normalise": normalise}
-    return _without_none({"model": model, "terms": texts, "class": _text(class_), **how})
+    return _without_none({"model": model, "terms": texts, "class": class_, **how})
 
 
 def _edit(
@@ -248,19 +256,27 @@ def _edit(
     model: str,
     samples: Sequence[str | int],
     latents: Vectors,
-    class_: int | str | None,
+    classes: Mapping[str, Any],
     scale: int | None,
 ) -> dict[str, Any]:
-    rows = {"samples": _texts(samples), "latents": [list(latent) for latent in latents]}
-    return _without_none({"model": model, "moves": list(moves), **rows, "class": _text(class_), "scale": scale})
+    rows = {"samples": _texts(samples), "latents": _lists(latents)}
+    return _without_none({"model": model, "moves": list(moves), **rows, **classes, "scale": scale})
+
+
+def _classes(class_: int | str | None, classes: Classes | None, class_weights: Vectors | None) -> dict[str, Any]:
+    return {
+        "class": class_,
+        "classes": None if classes is None else list(classes),
+        "class_weights": None if class_weights is None else _lists(class_weights),
+    }
+
+
+def _lists(vectors: Vectors) -> list[list[float]]:
+    return [list(row) for row in vectors]
 
 
 def _texts(samples: Sequence[str | int]) -> list[str]:
     return [str(sample) for sample in samples]
-
-
-def _text(class_: int | str | None) -> str | None:
-    return None if class_ is None else str(class_)
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

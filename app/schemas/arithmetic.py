@@ -6,21 +6,16 @@ from pydantic import Field
 
 from app.core.limits import MAX_TERM_WEIGHT, MAX_TERMS
 from app.schemas.base import RequestBody
-from app.schemas.interpolations import SampleName
-from app.schemas.samples import ClassName, LatentRow, Reference, Scale, Temperature, Truncation
+from app.schemas.latents import CodesIn
+from app.schemas.samples import Class, Reference, Scale, Temperature, Truncation
 
 Weight = Annotated[float, Field(ge=-MAX_TERM_WEIGHT, le=MAX_TERM_WEIGHT, allow_inf_nan=False)]
 
 
-class TermIn(RequestBody):
+class TermIn(CodesIn):
     """One term of a sum: the mean of its samples and latents, times its weight."""
 
     weight: Weight = 1.0
-    samples: list[SampleName] = Field([], description="Samples: SEED, SEED.INDEX or SEED.INDEX:CLASS.")
-    latents: list[LatentRow] = Field([], description="Latents, each as long as the model's.")
-    class_: ClassName | None = Field(
-        None, alias="class", description="Class of its latents, and of its samples that name none."
-    )
 
 
 class ArithmeticIn(RequestBody):
@@ -28,7 +23,7 @@ class ArithmeticIn(RequestBody):
 
     model: Reference
     terms: list[TermIn] = Field(min_length=1, max_length=MAX_TERMS)
-    class_: ClassName | None = Field(
+    class_: Class | None = Field(
         None, alias="class", description="Class of the result; default: the weighted sum of the terms' classes."
     )
     normalise: bool = Field(False, description="Whether the result gets the length that draws from the prior have.")

@@ -6,17 +6,10 @@ from pydantic import Field
 
 from app.core.limits import MAX_AMOUNT, MAX_DIRECTIONS_AT_ONCE, MAX_MOVES
 from app.schemas.base import Name, RequestBody, Seed
-from app.schemas.interpolations import SampleName
-from app.schemas.samples import ClassName, LatentRow, Reference, Scale
+from app.schemas.latents import CodesIn, LatentsIn
+from app.schemas.samples import Reference, Scale
 
 Amount = Annotated[float, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT, allow_inf_nan=False)]
-
-
-class LatentsIn(RequestBody):
-    """Latents that have something in common: those of samples, and others."""
-
-    samples: list[SampleName] = Field([], description="Samples: SEED, SEED.INDEX or SEED.INDEX:CLASS.")
-    latents: list[LatentRow] = Field([], description="Latents, each as long as the model's.")
 
 
 class DirectionsIn(RequestBody):
@@ -30,15 +23,10 @@ class DirectionsIn(RequestBody):
     to: LatentsIn | None = Field(None, description="Of means: latents with the property.")
 
 
-class EditIn(RequestBody):
+class EditIn(CodesIn):
     """Latents, and moves along directions of their model."""
 
     model: Reference
-    samples: list[SampleName] = Field([], description="Samples: SEED, SEED.INDEX or SEED.INDEX:CLASS.")
-    latents: list[LatentRow] = Field([], description="Latents, each as long as the model's.")
-    class_: ClassName | None = Field(
-        None, alias="class", description="Class of the latents, and of the samples that name none."
-    )
     moves: list[dict[Name, Amount]] = Field(
         min_length=1, max_length=MAX_MOVES, description="For each picture, amounts by the names of directions."
     )

@@ -41,9 +41,11 @@ Truncation = Annotated[
 Scale = Annotated[int, Field(ge=1, le=MAX_SCALE, description="Factor by which to enlarge, by whole pixels.")]
 SampleFormat = Annotated[Format | None, Field(description="Takes precedence over Accept; txt is for strings only.")]
 ClassName = Annotated[str, Field(max_length=100)]
+ClassNumber = Annotated[int, Field(ge=0)]
+Class = ClassNumber | ClassName
+"""a class in a JSON body: its number, as in replies, or text as in a query"""
 LatentRow = list[Annotated[float, Field(ge=-MAX_LATENT, le=MAX_LATENT, allow_inf_nan=False)]]
 Latents = Annotated[list[LatentRow], Field(min_length=1, description="Latents, each as long as the model's.")]
-ClassNumber = Annotated[int, Field(ge=0)]
 ClassWeights = list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]]
 
 
@@ -63,17 +65,26 @@ class SampleQuery(BaseModel):
     format: SampleFormat = None
 
 
-class DecodeIn(RequestBody):
-    """Latents to generate from, in place of a seed."""
+class LatentClasses(RequestBody):
+    """The classes of latents that are sent, in one of three ways."""
 
-    model: Reference
-    latents: Latents
-    class_: ClassName | None = Field(None, alias="class", description="A class by number or name, of all pictures.")
-    classes: list[ClassNumber | None] | None = Field(
-        None, description="In place of `class`: the class of each, by number; null for a model without classes."
+    class_: Class | None = Field(
+        None,
+        alias="class",
+        description="A class by number or name, of all latents, and of samples beside them that name none.",
+    )
+    classes: list[Class | None] | None = Field(
+        None, description="In place of `class`: the class of each latent; null for a model without classes."
     )
     class_weights: list[ClassWeights] | None = Field(
         None, description="In place of `class`: for each latent a weight of every class, which sum to 1."
     )
+
+
+class DecodeIn(LatentClasses):
+    """Latents to generate from, in place of a seed."""
+
+    model: Reference
+    latents: Latents
     scale: Scale = 1
     format: SampleFormat = None

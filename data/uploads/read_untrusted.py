@@ -86,7 +86,8 @@ def decode(
         raise _refusal(error) from None
     image = _part_of(picture.image, half)
     if min(image.size) < MIN_SIDE:
-        sentence = f"The picture is {image.width} x {image.height}; {MIN_SIDE} pixels a side are the least (min_side)."
+        sides = f"The picture is {image.width} x {image.height}; {MIN_SIDE} pixels a side are the least (min_side)"
+        sentence = f"{sides}: enlarge it."
         raise Refused(sentence, "too_few_pixels")
     colour = image.convert("RGB") if masked else on_white(image)
     shown = _with_own_alpha(colour.convert({1: "L", 3: "RGB"}[channels]), image)

@@ -25,15 +25,19 @@ def main(file: str, out: str, photo: str | None = None) -> None:
     save(output, out)
 
 
-def noise(ports: list[dict[str, Any]], recipe: dict[str, Any], n: int = 16) -> dict[str, np.ndarray[Any, Any]]:
-    """Return n latents and, if the program takes them, the classes 0, 1, 2, ..."""
-    rng, latent = np.random.default_rng(0), recipe["latent"]
-    size = ports[0]["shape"][1]
-    z = rng.standard_normal((n, size)) if latent["kind"] == "normal" else rng.uniform(-1, 1, (n, size))
-    inputs = {"z": (latent["scale"] * z).astype(np.float32)}
+def noise(ports: list[dict[str, Any]], recipe: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """Return latents and, if the program takes them, the classes 0, 1, 2, ..."""
+    inputs = {"z": latents(recipe["latent"])}
     if len(ports) > 1:
-        inputs["label"] = np.arange(n) % recipe["data"]["classes"]
+        inputs["label"] = np.arange(len(inputs["z"])) % recipe["data"]["classes"]
     return inputs
+
+
+def latents(latent: dict[str, Any], n: int = 16) -> np.ndarray[Any, Any]:
+    """Return n latents of seed 0, the same in the readers of all formats, so that they draw the same pictures."""
+    rng, shape = np.random.default_rng(0), (n, latent["size"])
+    z = rng.standard_normal(shape) if latent["kind"] == "normal" else rng.uniform(-1, 1, shape)
+    return np.asarray(latent["scale"] * z, np.float32)
 
 
 def multiple(recipe: dict[str, Any]) -> int:

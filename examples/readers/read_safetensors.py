@@ -4,7 +4,8 @@
     python read_safetensors.py weights.safetensors out.png photo.png       a picture to its translation
     python read_safetensors.py weights.safetensors out.png photo.png b2a   in the other direction (cyclegan)
 
-Needs torch, safetensors and pillow. The recipe in the file's metadata names the network (recipe.generator.kind):
+Needs torch, safetensors, numpy and pillow. It prints the parity that card.json of the export says, if it lies beside
+the file. The recipe in the file's metadata names the network (recipe.generator.kind):
 
 - mlp: gan, cgan. layers.N in the order of computation; a layer without running_mean is linear.
 - dcgan: dcgan, cdcgan, acgan, wgan, wgan_gp, lsgan, began, d2gan, unrolled, pacgan, minibatch. rise.N is a transposed
@@ -22,8 +23,10 @@ For the others take the formats onnx or torch_export, which bring their computat
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -32,8 +35,6 @@ from torch import Tensor
 
 Weights = dict[str, Tensor]
 Recipe = dict[str, Any]
-N = 16
-"""number of pictures"""
 UNKNOWN = ("spectral", "attention", "hierarchical")
 """fields of a generator whose layers are not written out here: sagan and biggan"""
 
@@ -47,16 +48,31 @@ def main(file: str, out: str, photo: str | None = None, direction: str = "a2b") 
     if generator["kind"] not in known or any(map(generator.get, UNKNOWN)) or game.get("task") == "masks":
         what = "from noise" if photo is None else "from a photograph"
         sys.exit(f"No {data['kind']} of {generator['kind']} {what} here: take the format onnx or torch_export.")
+    print_parity(Path(file).with_name("card.json"), direction)
     if photo is not None:
         weights = part(weights, direction) if game["kind"] == "unpaired" else weights
         save(TRANSLATORS[generator["kind"]](weights, recipe, picture(photo, weights, generator)), out)
         return
-    torch.manual_seed(0)
-    latent = recipe["latent"]
-    z = torch.randn(N, latent["size"]) if latent["kind"] == "normal" else 2 * torch.rand(N, latent["size"]) - 1
-    label = torch.arange(N) % data["classes"] if game.get("conditional") else None
-    examples = DRAWERS[generator["kind"]](part(weights, "decoder") or weights, recipe, latent["scale"] * z, label)
-    save(examples.view(N, data["channels"], data["side"], data["side"]), out)
+    z = torch.from_numpy(latents(recipe["latent"]))
+    label = torch.arange(len(z)) % data["classes"] if game.get("conditional") else None
+    examples = DRAWERS[generator["kind"]](part(weights, "decoder") or weights, recipe, z, label)
+    save(examples.view(len(z), data["channels"], data["side"], data["side"]), out)
+
+
+def print_parity(card: Path, direction: str) -> None:
+    """Print the parity of the program that is used here. The bytes of the weights are the service's, without parity."""
+    if not card.is_file():
+        print("parity: in card.json of the export, which is not beside the file")
+        return
+    programs = json.loads(card.read_text(encoding="utf-8"))["programs"]
+    print("parity:", next((one["parity"] for one in programs if one["name"] == direction), programs[0]["parity"]))
+
+
+def latents(latent: dict[str, Any], n: int = 16) -> np.ndarray[Any, Any]:
+    """Return n latents of seed 0, the same in the readers of all formats, so that they draw the same pictures."""
+    rng, shape = np.random.default_rng(0), (n, latent["size"])
+    z = rng.standard_normal(shape) if latent["kind"] == "normal" else rng.uniform(-1, 1, shape)
+    return np.asarray(latent["scale"] * z, np.float32)
 
 
 def mlp(weights: Weights, recipe: Recipe, z: Tensor, label: Tensor | None) -> Tensor:
@@ -97,7 +113,7 @@ def residual(weights: Weights, recipe: Recipe, z: Tensor, label: Tensor | None) 
     sides = [recipe["data"]["side"]]
     while sides[0] > 7:
         sides.insert(0, -(-sides[0] // 2))
-    x = F.linear(z, weights["first.weight"], weights["first.bias"]).view(N, -1, sides[0], sides[0])
+    x = F.linear(z, weights["first.weight"], weights["first.bias"]).view(len(z), -1, sides[0], sides[0])
     for number, side in enumerate(sides[1:]):
         block = part(weights, f"blocks.{number}")
         hidden = F.interpolate(norm(part(block, "norms.0"), x, label).relu(), (side, side))

@@ -27,13 +27,17 @@ def main(file: str, out: str, photo: str | None = None) -> None:
         save(program(*inputs), out)
 
 
-def noise(ports: list[dict[str, Any]], recipe: dict[str, Any], n: int = 16) -> list[Tensor]:
-    """Return n latents and, if the program takes them, the classes 0, 1, 2, ..."""
-    torch.manual_seed(0)
-    size = ports[0]["shape"][1]
-    z = torch.randn(n, size) if recipe["latent"]["kind"] == "normal" else 2 * torch.rand(n, size) - 1
-    labels = [torch.arange(n) % recipe["data"]["classes"]] if len(ports) > 1 else []
-    return [recipe["latent"]["scale"] * z, *labels]
+def noise(ports: list[dict[str, Any]], recipe: dict[str, Any]) -> list[Tensor]:
+    """Return latents and, if the program takes them, the classes 0, 1, 2, ..."""
+    z = torch.from_numpy(latents(recipe["latent"]))
+    return [z, torch.arange(len(z)) % recipe["data"]["classes"]] if len(ports) > 1 else [z]
+
+
+def latents(latent: dict[str, Any], n: int = 16) -> np.ndarray[Any, Any]:
+    """Return n latents of seed 0, the same in the readers of all formats, so that they draw the same pictures."""
+    rng, shape = np.random.default_rng(0), (n, latent["size"])
+    z = rng.standard_normal(shape) if latent["kind"] == "normal" else rng.uniform(-1, 1, shape)
+    return np.asarray(latent["scale"] * z, np.float32)
 
 
 def multiple(recipe: dict[str, Any]) -> int:

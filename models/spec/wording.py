@@ -7,6 +7,7 @@ check, and no sentence depends on the validation library's words.
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,8 @@ MAX_VALUE_CHARACTERS = 60
 """most characters of a sent value in a sentence"""
 MAX_NAMES = 40
 """most names of allowed values in a sentence"""
+MIN_SIMILARITY = 0.65
+"""least share of letters in the same order in two names of which one is suggested for the other: 'gna' is for 'gan'"""
 OWN_ERROR_TYPES = frozenset({"incoherent", "unknown_kind", "value_error"})
 """types of errors whose sentences the failing rule writes itself"""
 
@@ -66,10 +69,17 @@ def steps_of(pointer: str) -> list[str]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known name with the most similar spelling, or None if none is similar."""
-    by_case = {name.casefold(): name for name in known}
-    matches = difflib.get_close_matches(word[:100].casefold(), by_case, 1, 0.6)
-    return by_case[matches[0]] if matches else None
+    """Return the known name with the most similar spelling, or else the only one of which `word` is a part.
+
+    None if there is no such name. For a word without letters, such as a number, none is returned.
+    """
+    if not any(map(str.isalpha, word)):
+        return None
+    by_case, folded = {name.casefold(): name for name in known}, word[:100].casefold()
+    if similar := difflib.get_close_matches(folded, by_case, 1, MIN_SIMILARITY):
+        return by_case[similar[0]]
+    longer = [name for part, name in by_case.items() if folded in re.split("[-_.]", part)]
+    return longer[0] if len(longer) == 1 else None
 
 
 def unknown(word: str, known: Iterable[str], sentence: str) -> str:

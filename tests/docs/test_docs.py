@@ -13,10 +13,11 @@ from app.main import create_app
 from app.schemas.arithmetic import ArithmeticIn, TermIn
 from app.schemas.augmentations import AugmentationIn
 from app.schemas.bulk import GenerateIn, TranslateIn
-from app.schemas.directions import DirectionsIn, EditIn, LatentsIn
+from app.schemas.directions import DirectionsIn, EditIn
 from app.schemas.interpolations import InterpolateQuery
 from app.schemas.jobs import EvaluateIn, TrainIn
 from app.schemas.judgements import AnswerIn, JudgementIn
+from app.schemas.latents import LatentsIn
 from app.schemas.samples import DecodeIn
 from bench import gallery
 from forger.schemas.arithmetic import ArithmeticOut, CodeOut, TermOut

@@ -91,3 +91,17 @@ def test_directions_are_found_used_and_deleted(forger: Forger, trained: Job) -> 
     for name in names:
         forger.delete_direction(model, name)
     assert forger.directions(model).data == []
+
+
+def test_latents_of_a_reply_are_sent_on_with_their_classes(forger: Forger, trained: Job) -> None:
+    drawn = forger.latents(7, 2, model=trained.model, seed=1)
+    edited = forger.edit([{}], model=drawn.model, latents=drawn.latents, classes=drawn.classes)
+    assert edited == forger.edit([{}], model=drawn.model, latents=drawn.latents, class_=7)
+    term = {"latents": drawn.latents, "classes": drawn.classes}
+    averaged = forger.add_latents([term], model=drawn.model, class_=7).terms[0].averaged
+    assert [row[0].image for row in edited.rows] == [code.image for code in averaged]
+    whole = [forger.decode(drawn.latents, model=drawn.model, class_=class_).data for class_ in (7, "7")]
+    assert whole[0] == whole[1]
+    weights = [row[0].class_weights or [] for row in edited.rows]
+    sheet = forger.edited_sheet([{}], model=drawn.model, latents=drawn.latents, class_weights=weights)
+    assert sheet.image().size == (16, 33)

@@ -1,5 +1,6 @@
-"""examples/readers/read_safetensors.py computes every family that it names as Forger does, and refuses the others."""
+"""The readers of examples/readers draw the same latents; that of safetensors computes every family that it names."""
 
+import json
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -43,14 +44,21 @@ RESNETS: tuple[Json, ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def reader() -> ModuleType:
-    spec = spec_from_file_location("reader", CHECKOUT / "examples" / "readers" / "read_safetensors.py")
+READERS = ("read_safetensors", "read_onnx", "read_torch_export")
+
+
+def loaded(name: str) -> ModuleType:
+    spec = spec_from_file_location(name, CHECKOUT / "examples" / "readers" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def reader() -> ModuleType:
+    return loaded("read_safetensors")
 
 
 def levels(examples: Tensor) -> Tensor:
@@ -82,13 +90,32 @@ def test_reader_draws_the_pictures_of_every_family_that_it_names(
     recipe = small_recipe(family, **overrides)
     file, found = networks(tmp_path, recipe)
     reader.main(file, str(tmp_path / "out.png"))
-    torch.manual_seed(0)
-    z = torch.randn(16, recipe.latent.size)
-    if recipe.latent.kind == "uniform":
-        torch.manual_seed(0)
-        z = 2 * torch.rand(16, recipe.latent.size) - 1
+    z = torch.from_numpy(reader.latents(recipe.latent.model_dump()))
     label = torch.arange(16) % recipe.classes if recipe.classes else None
-    assert_same_picture(tmp_path / "out.png", found["generator"](recipe.latent.scale * z, label))
+    assert_same_picture(tmp_path / "out.png", found["generator"](z, label))
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_all_readers_draw_the_same_latents(kind: str) -> None:
+    latent = {"kind": kind, "size": 9, "scale": 0.5}
+    first, *others = (loaded(name).latents(latent) for name in READERS)
+    assert (first.shape, first.dtype) == ((16, 9), np.float32)
+    assert all((first == other).all() for other in others)
+    assert first.std() == pytest.approx(0.5 if kind == "normal" else 0.5 / 3**0.5, abs=0.1)
+
+
+def test_reader_of_safetensors_prints_the_parity_of_the_card(
+    reader: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, _ = networks(tmp_path, small_recipe("dcgan"))
+    reader.main(file, str(tmp_path / "out.png"))
+    assert capsys.readouterr().out == "parity: in card.json of the export, which is not beside the file\n"
+    programs = [{"name": "generator", "parity": {"max_abs": 0.25}}, {"name": "b2a", "parity": {"max_abs": 0.5}}]
+    (tmp_path / "card.json").write_text(json.dumps({"programs": programs}))
+    reader.main(file, str(tmp_path / "out.png"))
+    assert capsys.readouterr().out == "parity: {'max_abs': 0.25}\n"
+    reader.print_parity(tmp_path / "card.json", "b2a")
+    assert capsys.readouterr().out == "parity: {'max_abs': 0.5}\n"
 
 
 @pytest.mark.parametrize(

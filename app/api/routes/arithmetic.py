@@ -16,8 +16,8 @@ from app.api.replies import images, picture_recipes, rendering
 from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import Array
 from app.api.requests.json_bodies import JsonRoute
-from app.api.routes.latents import optional_class
-from app.schemas.arithmetic import ArithmeticIn, TermIn
+from app.api.routes.latents import checked_codes, optional_class
+from app.schemas.arithmetic import ArithmeticIn
 from app.services.inference.capabilities import PICTURE_DECODING
 from app.services.inference.latent_space import (
     Sample,
@@ -25,10 +25,9 @@ from app.services.inference.latent_space import (
     joined,
     mean,
     normalised,
-    parse_sample,
     weighted_sum,
 )
-from app.services.inference.latents import Codes, checked_latents, refused, weights_of_class
+from app.services.inference.latents import Codes, refused
 from app.services.inference.service import Inference, health_header
 from app.services.views import VersionView
 from data.images import sheet
@@ -62,16 +61,14 @@ async def add_latents(
     version = await inference.versions.newest(PICTURE_DECODING, body.model)
     if body.normalise and not version.recipe.generates:
         raise refused("/normalise", f"{version.reference} has no prior: leave `normalise` out.")
-    names = _sample_names(body.terms, version, inference)
+    terms = _checked(body, version, inference)
+    names = [samples for samples, _ in terms]
     count = sum(len(term.samples) + len(term.latents) for term in body.terms) + len(body.terms) + 1
     pixels = rendering.require_room(version.recipe.data, count, body.scale, settings, samples_pointer="/terms")
     label = optional_class(body.class_, version, inference)
 
     async def add() -> bytes:
-        averaged = [
-            await _averaged(number, term, samples, body, version, inference)
-            for number, (term, samples) in enumerate(zip(body.terms, names, strict=True))
-        ]
+        averaged = [await _averaged(samples, sent, body, version, inference) for samples, sent in terms]
         means = joined([mean(codes) for codes in averaged])
         result = weighted_sum(means, [term.weight for term in body.terms], label)
         if body.normalise:
@@ -100,44 +97,22 @@ async def add_latents(
     return Response(content, media_type=media, headers=headers | {"Vary": "Accept"})
 
 
-def _sample_names(terms: Sequence[TermIn], version: VersionView, inference: Inference) -> list[list[Sample]]:
-    """Return the samples of each term. Raises Invalid if a term is empty or does not fit the model."""
-    class_names = inference.versions.class_names(version)
-    samples = []
-    for number, term in enumerate(terms):
-        pointer = f"/terms/{number}"
+def _checked(body: ArithmeticIn, version: VersionView, inference: Inference) -> list[tuple[list[Sample], Codes]]:
+    """Return each term's samples, and the codes of its latents. Raises Invalid if one is empty or does not fit."""
+    for number, term in enumerate(body.terms):
         if not term.samples and not term.latents:
-            raise refused(pointer, "This term is empty: write `samples`, `latents` or both.")
-        if term.samples and not version.recipe.generates:
-            sentence = f"{version.reference} draws nothing from noise: write `latents` instead."
-            raise refused(f"{pointer}/samples", sentence, "model_cannot")
-        label = optional_class(term.class_, version, inference, f"{pointer}/class")
-        if term.latents and label is None and version.recipe.classes:
-            raise refused(f"{pointer}/class", f"{version.reference} has classes: write that of these latents.")
-        samples.append(
-            [
-                parse_sample(name, f"{pointer}/samples/{index}", version, class_names, label)
-                for index, name in enumerate(term.samples)
-            ]
-        )
-    return samples
+            raise refused(f"/terms/{number}", "This term is empty: write `samples`, `latents` or both.")
+    return [checked_codes(term, version, inference, f"/terms/{number}") for number, term in enumerate(body.terms)]
 
 
 async def _averaged(
-    number: int, term: TermIn, samples: list[Sample], body: ArithmeticIn, version: VersionView, inference: Inference
+    samples: list[Sample], sent: Codes, body: ArithmeticIn, version: VersionView, inference: Inference
 ) -> Codes:
-    """Return the codes that a term averages: those of its samples, then its latents. Raises Invalid."""
-    recipe, pointer = version.recipe, f"/terms/{number}"
-    parts = []
-    if samples:
-        parts.append(
-            await codes_of(samples, version, inference, temperature=body.temperature, truncation=body.truncation)
-        )
-    if term.latents:
-        label = optional_class(term.class_, version, inference, f"{pointer}/class")
-        latents = checked_latents(term.latents, recipe, version.reference, f"{pointer}/latents")
-        parts.append(Codes(latents, weights_of_class(label, recipe, len(latents))))
-    return joined(parts)
+    """Return the codes that a term averages: those of its samples, then its latents."""
+    if not samples:
+        return sent
+    drawn = await codes_of(samples, version, inference, temperature=body.temperature, truncation=body.truncation)
+    return joined([drawn, sent])
 
 
 def _figure(pictures: Array, counts: Sequence[int], gap: int) -> Array:

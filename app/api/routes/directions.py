@@ -13,7 +13,8 @@ from app.api.routes.models import Number
 from app.core.limits import MAX_ID_CHARACTERS
 from app.core.settings import link
 from app.schemas.base import Name
-from app.schemas.directions import DirectionsIn, LatentsIn
+from app.schemas.directions import DirectionsIn
+from app.schemas.latents import LatentsIn
 from app.services.inference.capabilities import PICTURE_DECODING
 from app.services.inference.latent_space import codes_of, parse_sample
 from app.services.inference.latents import Array, checked_latents, refused

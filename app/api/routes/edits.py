@@ -18,12 +18,12 @@ from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import Array
 from app.api.requests.json_bodies import JsonRoute
 from app.api.routes.arithmetic import MEDIA, code_entry
-from app.api.routes.latents import optional_class
+from app.api.routes.latents import checked_codes
 from app.core.limits import MAX_LATENT
 from app.schemas.directions import EditIn
 from app.services.inference.capabilities import PICTURE_DECODING
-from app.services.inference.latent_space import codes_of, joined, parse_sample
-from app.services.inference.latents import Codes, checked_latents, refused, weights_of_class
+from app.services.inference.latent_space import codes_of, joined
+from app.services.inference.latents import Codes, refused
 from app.services.inference.service import Inference, health_header
 from app.services.models import directions
 from app.services.views import VersionView
@@ -89,23 +89,8 @@ async def edit_latents(
 
 async def _codes(body: EditIn, version: VersionView, inference: Inference) -> Codes:
     """Return the codes to move: those of samples, then the latents. Raises Invalid."""
-    recipe, parts = version.recipe, list[Codes]()
-    label = optional_class(body.class_, version, inference)
-    if body.samples:
-        if not recipe.generates:
-            sentence = f"{version.reference} draws nothing from noise: write `latents` instead."
-            raise refused("/samples", sentence, "model_cannot")
-        names = inference.versions.class_names(version)
-        samples = [
-            parse_sample(name, f"/samples/{number}", version, names, label) for number, name in enumerate(body.samples)
-        ]
-        parts.append(await codes_of(samples, version, inference))
-    if body.latents:
-        if label is None and recipe.classes:
-            raise refused("/class", f"{version.reference} has classes: write that of these latents.")
-        latents = checked_latents(body.latents, recipe, version.reference)
-        parts.append(Codes(latents, weights_of_class(label, recipe, len(latents))))
-    return joined(parts)
+    samples, sent = checked_codes(body, version, inference)
+    return joined([await codes_of(samples, version, inference), sent]) if samples else sent
 
 
 def _moved(codes: Codes, moves: Sequence[Mapping[str, float]], vectors: Mapping[str, Array]) -> Codes:

@@ -130,20 +130,20 @@ def class_names(recipe: Recipe, datasets: Mapping[str, DatasetInfo] = DATASETS) 
     return tuple(str(number) for number in range(recipe.classes))
 
 
-def class_number(names: tuple[str, ...], wanted: str, pointer: str = "/class", other: str = ", or each") -> int:
-    """Return the number of the class `wanted`: a name, in upper or lower case, or else a number.
+def class_number(names: tuple[str, ...], wanted: int | str, pointer: str = "/class", other: str = ", or each") -> int:
+    """Return the number of the class `wanted`: its number, or text: a name, in upper or lower case, or else a number.
 
     Raises Invalid at `pointer`, naming the allowed values; `other` is text for more of them.
     """
-    folded = [_normalised(name) for name in names]
-    if _normalised(wanted) in folded:
-        return folded.index(_normalised(wanted))
-    if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
+    folded, text = [_normalised(name) for name in names], str(wanted)
+    if isinstance(wanted, str) and _normalised(text) in folded:
+        return folded.index(_normalised(text))
+    if text.isascii() and text.isdecimal() and int(text) < len(names):
+        return int(text)
     named = "" if names == tuple(map(str, range(len(names)))) else f" ({listed(names)})"
-    similar = nearest(wanted, names)
+    similar = nearest(text, names)
     hint = f"; did you mean '{similar}'? Ask" if similar else "; ask"
-    sentence = f"There is no class '{wanted[:80]}'{hint} for 0 to {len(names) - 1}{named}{other}."
+    sentence = f"There is no class '{text[:80]}'{hint} for 0 to {len(names) - 1}{named}{other}."
     raise Invalid(sentence, code="no_such_class", errors=(FieldError(pointer, sentence),))
 
 

@@ -1,4 +1,4 @@
-"""What models can do: requests name the capability that they need."""
+"""Define what models can do: requests name the capability that they need."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from models.spec.recipe import Recipe
 
 @dataclass(frozen=True)
 class Capability:
-    """What a request needs of a model, and the messages of its refusals."""
+    """A capability that a request needs of a model, and the messages of its refusals."""
 
     suits: Callable[[Recipe], bool]
     """whether models of a recipe have it"""

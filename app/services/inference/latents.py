@@ -45,7 +45,7 @@ def checked_latents(rows: Sequence[Sequence[float]], recipe: Recipe, model: str,
     for number, row in enumerate(rows):
         if len(row) != size:
             raise refused(f"{pointer}/{number}", f"This latent has {len(row)} numbers: write the {size} of {model}.")
-    return np.array(rows, np.float32)
+    return np.array(rows, np.float32).reshape(len(rows), size)
 
 
 def weights_of_class(number: int | None, recipe: Recipe, n: int) -> Array | None:
@@ -53,33 +53,34 @@ def weights_of_class(number: int | None, recipe: Recipe, n: int) -> Array | None
     return None if number is None else _one_hot([number] * n, recipe.classes)
 
 
-def weights_of_classes(numbers: Sequence[int | None], recipe: Recipe, model: str, n: int) -> Array | None:
+def weights_of_classes(
+    numbers: Sequence[int | None], recipe: Recipe, model: str, n: int, pointer: str = "/classes"
+) -> Array | None:
     """Return the weights float32 [n, classes] of pictures of these classes; None without classes. Raises Invalid."""
     if len(numbers) != n:
-        raise refused("/classes", f"There are {len(numbers)} classes for {n} latents: write one for each.")
+        raise refused(pointer, f"There are {len(numbers)} classes for {n} latents: write one for each.")
     for place, number in enumerate(numbers):
         if number is None and recipe.classes:
-            raise refused(f"/classes/{place}", f"{model} has classes: write a number.")
-        if number is not None and number >= recipe.classes:
-            known = f"write 0 to {recipe.classes - 1}" if recipe.classes else "leave `classes` out"
-            raise refused(f"/classes/{place}", f"{model} has no class {number}: {known}.", "no_such_class")
+            raise refused(f"{pointer}/{place}", f"{model} has classes: write a number or a name.")
     known_numbers = [number for number in numbers if number is not None]
     return _one_hot(known_numbers, recipe.classes) if recipe.classes else None
 
 
-def checked_weights(rows: Sequence[Sequence[float]], recipe: Recipe, model: str, n: int) -> Array:
+def checked_weights(
+    rows: Sequence[Sequence[float]], recipe: Recipe, model: str, n: int, pointer: str = "/class_weights"
+) -> Array:
     """Return sent weights of classes as float32 [n, classes], each row summing to 1. Raises Invalid."""
     if not recipe.classes:
-        raise refused("/class_weights", f"{model} has no classes: leave `class_weights` out.")
+        raise refused(pointer, f"{model} has no classes: leave `class_weights` out.")
     if len(rows) != n:
-        raise refused("/class_weights", f"There are {len(rows)} rows of weights for {n} latents: write one for each.")
+        raise refused(pointer, f"There are {len(rows)} rows of weights for {n} latents: write one for each.")
     for number, row in enumerate(rows):
-        pointer = f"/class_weights/{number}"
+        place = f"{pointer}/{number}"
         if len(row) != recipe.classes:
-            raise refused(pointer, f"This row has {len(row)} weights: write one for each of {recipe.classes} classes.")
+            raise refused(place, f"This row has {len(row)} weights: write one for each of {recipe.classes} classes.")
         if abs(sum(row) - 1) > WEIGHTS_TOLERANCE:
-            raise refused(pointer, f"These weights sum to {sum(row):.4g}: write weights that sum to 1.")
-    weights = np.array(rows, np.float64)
+            raise refused(place, f"These weights sum to {sum(row):.4g}: write weights that sum to 1.")
+    weights = np.array(rows, np.float64).reshape(n, recipe.classes)
     weights /= weights.sum(1, keepdims=True)
     return weights.astype(np.float32)
 

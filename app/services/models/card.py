@@ -1,7 +1,7 @@
 """Write the card of a version: what it learned, how well, from which data, under which licence, and where it ends."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ from app.db.repositories import datasets as dataset_rows
 from app.db.repositories import jobs as job_rows
 from app.db.session import unit_of_work
 from app.services import views
+from app.services.datasets import catalog
 from app.services.jobs import lifecycle, measurements
 from app.services.views import VersionView
 from forger.wire import VERSION
@@ -18,6 +19,7 @@ from models.spec import portable
 from models.spec.data import DataSpec, Paired, Unpaired
 from models.spec.datasets import DATASETS, UNKNOWN_DATASET
 from models.spec.portable import PortableFormat
+from models.spec.wording import listed
 
 Json = dict[str, Any]
 CARD_FORMAT = 1
@@ -67,11 +69,14 @@ def markdown(card: Json) -> str:
         f"A {card['recipe']['game']['kind']} model ({generator} network) after {card['step']} steps, written as "
         f"{card['format']} by Forger {card['forger']}.",
         f"- Licence: {card['licence'] or NO_LICENCE}\n- Source: {card['source'] or 'not recorded'}\n"
-        f"- Data: {data['dataset']} ({data['source']}); sha256: {data['sha256'] or data['no_digest']}",
+        f"- Data: {data['dataset']} ({data['source']}); sha256: {data['sha256'] or data['no_digest']}"
+        + _classes_text(data["class_names"]),
         *(["![Samples](samples.png)"] if card["samples"] else []),
         "## Programs",
         *map(_program_text, card["programs"]),
         _parity_text(card["parity"]),
+        "## Use",
+        _use_text(card),
         "## Figures",
         _figures_text(card["figures"]),
         "## Limits",
@@ -83,7 +88,7 @@ def markdown(card: Json) -> str:
 
 
 def sample_picture(version: VersionView) -> bytes | None:
-    """Return the PNG of the version's last report, from the fixed noise of its training; None if there is none."""
+    """Return the PNG of the last report up to the version's step, from the training's fixed noise; None without one."""
     artifact_id = version.card.get("sample")
     if version.job_id is None or artifact_id is None:
         return None
@@ -119,6 +124,7 @@ def _data(version: VersionView, report: Mapping[str, Any]) -> Json:
         "sha256": sha256,
         "digest_of": "numbers" if name in DATASETS else "archive",
         "no_digest": reason if sha256 is None else None,
+        "class_names": catalog.class_names(version.recipe, catalog.all_datasets()),
     }
 
 
@@ -180,6 +186,34 @@ def _trouble(version: VersionView) -> list[str]:
     return [f"Its training was in trouble: {version.health['message']}"]
 
 
+def _classes_text(names: Sequence[str]) -> str:
+    """Return a line with the number and name of each class, as far as they have names; nothing without classes."""
+    if not names:
+        return ""
+    unnamed = all(name == str(number) for number, name in enumerate(names))
+    entries = [f"{number} `{name}`" for number, name in enumerate(names)]
+    return "\n- Classes: " + (f"0 to {len(names) - 1}" if unnamed else listed(entries))
+
+
+def _use_text(card: Json) -> str:
+    """Return how to run the reader of the format on each program that draws or translates."""
+    format_ = card["format"]
+    commands = [_reader_command(program, format_) for program in card["programs"] if program["name"] != "encoder"]
+    rest = " It rebuilds most families, and names another format for the others." if format_ == "safetensors" else ""
+    return (
+        f"The reader `examples/readers/read_{format_}.py` of Forger's source runs without Forger; its first lines say "
+        f"which packages it needs.{rest} Copied beside the files of this export:\n\n```sh\n"
+        + "\n".join(commands)
+        + "\n```"
+    )
+
+
+def _reader_command(program: Json, format_: PortableFormat) -> str:
+    photo = " photo.png" if program["inputs"][0]["name"] == "picture" else ""
+    direction = " b2a" if format_ == "safetensors" and program["name"] == "b2a" else ""
+    return f"python read_{format_}.py {program['file']} out.png{photo}{direction}"
+
+
 def _parity_text(parity: Json) -> str:
     packages = ", ".join(f"{name} {of}" for name, of in parity["versions"].items())
     return (
@@ -202,12 +236,12 @@ def _port_text(role: str, port: Json) -> str:
 def _figures_text(figures: list[Json]) -> str:
     if not figures:
         return "None was measured."
-    rows = (
-        (one["name"], _number(one["value"]), str(one["step"]), f"`{json.dumps(one['provenance'], sort_keys=True)}`")
-        for one in figures
-    )
-    head = ["| figure | value | step | provenance |", "|---|---|---|---|"]
-    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
+    rows = (f"| {one['name']} | {_number(one['value'])} | {one['step']} |" for one in figures)
+    table = "\n".join(["| figure | value | step |", "|---|---|---|", *rows])
+    by_provenance: dict[str, list[str]] = {}
+    for one in figures:
+        by_provenance.setdefault(json.dumps(one["provenance"], sort_keys=True), []).append(one["name"])
+    return "\n\n".join([table, *(f"Provenance of {listed(names)}: `{text}`" for text, names in by_provenance.items())])
 
 
 def _number(value: float | None) -> str:

@@ -83,7 +83,7 @@ def test_invalid_body_is_refused_with_a_pointer_to_each_wrong_field(
 
 def test_unknown_kind_is_refused_with_the_list_of_kinds(client: TestClient) -> None:
     detail = client.post("/jobs", json={"kind": "paint"}).json()["detail"]
-    sentence = "'kind' is 'paint'; did you mean 'train'? Write train, evaluate, generate or translate."
+    sentence = "'kind' is 'paint': write train, evaluate, generate or translate."
     assert detail == f"The request was refused. /kind: {sentence}"
 
 

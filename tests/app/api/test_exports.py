@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -58,7 +59,10 @@ def export(client: TestClient, model: str, format_: str) -> tuple[Response, dict
 
 
 def run_reader(script: str, folder: Path, *arguments: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    """Run a reader where no module of Forger can be imported; return the picture that it drew."""
+    """Run a reader where no module of Forger can be imported; return the picture that it drew.
+
+    Check that it prints the parity.
+    """
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     file = CHECKOUT / "examples" / "readers" / script
     isolated = "import sys, runpy; sys.path = [p for p in sys.path if p != sys.argv[1]]; sys.argv = sys.argv[2:]; "
@@ -67,6 +71,7 @@ def run_reader(script: str, folder: Path, *arguments: str) -> "np.ndarray[tuple[
     command = [sys.executable, "-P", "-c", isolated, str(CHECKOUT), str(file), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("parity: {")
     return np.asarray(Image.open(folder / "out.png"))
 
 
@@ -84,11 +89,25 @@ def test_export_holds_files_card_and_samples_and_a_reader_without_forger_draws(
     assert (reply.headers["x-forger-model"], reply.headers["content-type"]) == (model, "application/zip")
     assert card["recipe"] == registry.find(model).recipe.model_dump(mode="json")
     assert len(card["data"]["sha256"]) == 64
-    assert f"# {model}" in members["card.md"].decode()
-    (tmp_path / FILES[format_]).write_bytes(members[FILES[format_]])
-    drawn = run_reader(f"read_{format_}.py", tmp_path, FILES[format_], "out.png")
+    assert card["data"]["class_names"] == [str(number) for number in range(10)]
+    page = members["card.md"].decode()
+    assert f"# {model}" in page
+    assert "- Classes: 0 to 9" in page
+    for name in (FILES[format_], "card.json"):
+        (tmp_path / name).write_bytes(members[name])
+    (command,) = re.findall(r"^python (.+)$", page, re.MULTILINE)
+    drawn = run_reader(command.split()[0], tmp_path, *command.split()[1:])
     assert drawn.shape == (16, 16 * 16)
     assert drawn.std() > 5
+
+
+def test_readers_of_all_formats_draw_the_same_pictures(client: TestClient, model: str, tmp_path: Path) -> None:
+    drawn = []
+    for format_, file in FILES.items():
+        for name, content in export(client, model, format_)[1].items():
+            (tmp_path / name).write_bytes(content)
+        drawn.append(run_reader(f"read_{format_}.py", tmp_path, file, "out.png").astype(int))
+    assert all(np.abs(other - drawn[0]).max() <= 1 for other in drawn[1:]), "equal but for rounding"
 
 
 @pytest.mark.parametrize("format_", ["onnx", "torch_export"])

@@ -73,6 +73,8 @@ def test_reply_measures_its_pictures_and_the_latent_generates_the_picture(client
     latents = {name: body[name] for name in ("model", "latents", "classes")}
     picture = client.post("/sample", json=latents, headers={"Accept": "image/png"}).content
     assert (pixels(picture) == other).all()
+    edited = client.post("/edit", json=latents | {"moves": [{}]}).json()
+    assert (pixels(edited["rows"][0][0]["image"]) == other).all()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

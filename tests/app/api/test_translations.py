@@ -252,7 +252,8 @@ def test_progressive_and_interlaced_pictures_are_read(client: TestClient, data: 
 def test_refusals_name_the_limit(client: TestClient) -> None:
     refused = translate(client, INVALID["a jpeg of many scans"][0]).json()
     assert (refused["code"], f"scans, more than {MAX_JPEG_SCANS}." in refused["detail"]) == ("too_many_scans", True)
-    assert "16 pixels a side" in translate(client, INVALID["too small"][0]).json()["detail"]
+    too_small = translate(client, INVALID["too small"][0]).json()["detail"]
+    assert "16 pixels a side are the least (min_side): enlarge it." in too_small
     assert "2000000" in translate(client, INVALID["too many bytes"][0]).json()["detail"]
     assert "1000000" in translate(client, INVALID["bomb"][0]).json()["detail"]
 

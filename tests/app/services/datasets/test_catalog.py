@@ -206,5 +206,6 @@ def test_small_squares_of_one_size_keep_their_side(edge: int, side: int) -> None
 def test_class_name_takes_precedence_over_its_number() -> None:
     names = ("3", "Cat", "0")
     assert [catalog.class_number(names, wanted) for wanted in ("3", "cat", "1", "2", "0")] == [0, 1, 1, 2, 2]
+    assert [catalog.class_number(names, wanted) for wanted in (0, 1, 2)] == [0, 1, 2], "a number is no name"
     with pytest.raises(Invalid, match=r"0 to 2 \(3, Cat and 0\)"):
         catalog.class_number(names, "4")
