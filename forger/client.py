@@ -21,7 +21,7 @@ from forger.job import Job, Jobs
 from forger.latent_space import LatentSpace
 from forger.picture import Picture
 from forger.picture_requests import PictureFormat, PictureRequests, file_part
-from forger.references import model_path, read_version, version_path
+from forger.references import model_path, version_path
 from forger.replies import Comparison, Dataset, DatasetList, Model, ModelList, ReportedDataset, Version, Versions
 from forger.schemas import catalog
 from forger.schemas.experiments import ExperimentDetail, ExperimentOut, ExperimentPage, ExperimentPlanOut
@@ -352,7 +352,7 @@ class Forger(PictureRequests, LatentSpace, Augmentations):
 
         >>> forger.version("cdcgan-digits@1").card["figures"]
         """
-        return read_version(self._connection, reference)
+        return self._connection.read(Version, version_path(self._connection, reference))
 
     def publish(self, name: str, checkpoint: str) -> Version:
         """Publish a checkpoint's weights as the next version of `name`.
