@@ -41,8 +41,8 @@ def setting(name: str) -> str | None:
 def find_service() -> ServiceAddress:
     """Return FORGER_URL; else the service that runs from FORGER_HOME; else that of FORGER_HOST and FORGER_PORT.
 
-    If none of them is set, return the service of the default home, or the default port. Raises Unreachable if no
-    service runs from FORGER_HOME, and if FORGER_HOME and FORGER_PORT name two services.
+    If none of them is set, return the service of the default home, or the default port. Raises Unreachable if only
+    FORGER_HOME is set and no service runs from it, and if FORGER_HOME and FORGER_PORT name two services.
     """
     if (url := setting("URL")) is not None:
         return ServiceAddress(url, "FORGER_URL")
@@ -56,7 +56,9 @@ def find_service() -> ServiceAddress:
             f"FORGER_HOME={home} is served at {url}, and FORGER_PORT is {port}: unset one of them, or set FORGER_URL."
         )
     if listening is not None:
-        return listening
+        if setting("HOME") is None:
+            return listening
+        return ServiceAddress(listening.url, f"{listening.source}; none runs from FORGER_HOME={home}")
     if setting("HOME") is not None:
         raise Unreachable(f"No Forger runs from FORGER_HOME={home}: start one with `forger serve`, or set FORGER_URL.")
     return ServiceAddress(DEFAULT_URL, "the default address")

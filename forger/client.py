@@ -21,6 +21,7 @@ from forger.job import Job, Jobs
 from forger.latent_space import LatentSpace
 from forger.picture import Picture
 from forger.picture_requests import PictureFormat, PictureRequests, file_part
+from forger.references import model_path, version_path
 from forger.replies import Comparison, Dataset, DatasetList, Model, ModelList, ReportedDataset, Version, Versions
 from forger.schemas import catalog
 from forger.schemas.experiments import ExperimentDetail, ExperimentOut, ExperimentPage, ExperimentPlanOut
@@ -215,6 +216,8 @@ class Forger(PictureRequests, LatentSpace, Augmentations):
     ) -> Jobs:
         """List jobs, newest first. Pages are read while you iterate; a notebook shows the newest as a table.
 
+        `model` is a name, or name@version for the jobs that published or used that version.
+
         >>> for job in forger.jobs(state="running"):
         ...     print(job)
         """
@@ -338,15 +341,18 @@ class Forger(PictureRequests, LatentSpace, Augmentations):
         return self._connection.read(ModelList, "/models").data
 
     def model(self, name: str) -> Versions:
-        """Read every version of a model."""
-        return self._connection.read(Versions, f"/models/{_path_segment(name)}")
+        """Read every version of a model, newest first; of name@version only that one."""
+        if "@" not in name:
+            return self._connection.read(Versions, model_path(name))
+        version = self.version(name)
+        return Versions.model_validate({"name": version.name, "versions": [version]}, context=self._connection.studio())
 
     def version(self, reference: str) -> Version:
-        """Read one version of a model with its quality card, by name@version, as `Job.model` names it.
+        """Read one version of a model with its quality card: name@version, or name for its newest version.
 
         >>> forger.version("cdcgan-digits@1").card["figures"]
         """
-        return self._connection.read(Version, f"/models/{_path_segment(_checked_version(reference))}")
+        return self._connection.read(Version, version_path(self._connection, reference))
 
     def publish(self, name: str, checkpoint: str) -> Version:
         """Publish a checkpoint's weights as the next version of `name`.
@@ -380,18 +386,20 @@ class Forger(PictureRequests, LatentSpace, Augmentations):
             return self._connection.read(Version, "/models/import", "POST", timeout=UPLOAD_TIMEOUT, **form)
 
     def export(self, reference: str, path: str | Path, format: ExportFormat | None = None) -> Exported:
-        """Save `name@version` as a zip for use without Forger, with a model card: safetensors, onnx or torch_export.
+        """Save a version as a zip for use without Forger, with a model card: safetensors, onnx or torch_export.
+
+        `reference` is name@version, or name for its newest version. Raises ValueError unless the path ends in .zip.
 
         >>> forger.export("cdcgan-digits@1", "digits.zip", "onnx").parity
         """
-        return save_export(self._connection, _checked_version(reference), Path(path), format)
+        return save_export(self._connection, reference, Path(path), format)
 
     def delete_model(self, reference: str) -> None:
         """Delete `name@version`, or every version of `name`."""
-        self._connection.request("DELETE", f"/models/{_path_segment(reference)}")
+        self._connection.request("DELETE", model_path(reference))
 
     def judge(self, reference: str, answers: Sequence[Json], *, seed: int, judge: str) -> JudgementOut:
-        """Send a round in which a person told real pictures from those of `name@version`.
+        """Send a round in which a person told real pictures from those of a version: name@version, or name.
 
         Each answer has `truth` and `guess`, both "real" or "fake", `index` and `ms`; docs/api.md says what they mean.
         `judge` is a name that tells judges apart.
@@ -399,15 +407,17 @@ class Forger(PictureRequests, LatentSpace, Augmentations):
         >>> forger.judge("cdcgan-digits@1", answers, seed=3, judge="ada").hits
         """
         body = {"seed": seed, "judge": judge, "answers": [dict(answer) for answer in answers]}
-        return self._connection.read(JudgementOut, _judgements_path(reference), "POST", json=body)
+        return self._connection.read(JudgementOut, self._judgements_path(reference), "POST", json=body)
 
     def judgements(self, reference: str, *, after: str | None = None) -> JudgementPage:
-        """Read the newest rounds of `name@version`, and the figure of all rounds; `after` is the cursor of a page.
+        """Read the newest rounds of name@version, or of a name's newest version, and the figure of all rounds.
+
+        `after` is the cursor of a page.
 
         >>> forger.judgements("cdcgan-digits@1").figure.accuracy
         """
         fields = _without_none(limit=JUDGEMENTS_PER_PAGE, after=after)
-        return self._connection.read(JudgementPage, _judgements_path(reference), params=fields)
+        return self._connection.read(JudgementPage, self._judgements_path(reference), params=fields)
 
     def share(self, kind: LinkKind, target: str, hours: float = 168) -> LinkOut:
         """Create a link that shows one job, experiment or model (name@version) without the key, for some hours.
@@ -543,21 +553,12 @@ class Forger(PictureRequests, LatentSpace, Augmentations):
     def _job(self, reply: JobOut) -> Job:
         return Job(self._connection, reply)
 
+    def _judgements_path(self, reference: str) -> str:
+        return f"{version_path(self._connection, reference)}/judgements"
+
 
 def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _checked_version(reference: str) -> str:
-    """Return the reference. Raises ValueError unless it is name@version."""
-    name, at, number = reference.partition("@")
-    if not (name and at and number):
-        raise ValueError(f"'{reference}' names no version: write name@version, such as cdcgan-digits@1.")
-    return reference
-
-
-def _judgements_path(reference: str) -> str:
-    return f"/models/{_path_segment(reference)}/judgements"
 
 
 def _path_segment(name: str) -> str:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from forger.connection import UPLOAD_TIMEOUT, Connection
-from forger.files import write_whole
+from forger.files import require_ending, write_whole
+from forger.references import version_path
 from forger.wire import ExportFormat
 
 
@@ -20,9 +20,13 @@ class Exported:
 
 
 def save_export(connection: Connection, reference: str, path: Path, format_: ExportFormat | None) -> Exported:
-    """Save the zip of name@version whole or not at all. The first request for a format may take minutes."""
+    """Save the zip of a version whole or not at all. The first request for a format may take minutes.
+
+    Raises ValueError for a name with another ending than .zip.
+    """
+    require_ending(path, ["zip"])
     params = {} if format_ is None else {"format": format_}
-    address = f"/models/{quote(reference, safe='@')}/export"
-    with connection.stream(address, params=params, timeout=UPLOAD_TIMEOUT) as reply:
+    address = version_path(connection, reference)
+    with connection.stream(f"{address}/export", params=params, timeout=UPLOAD_TIMEOUT) as reply:
         write_whole(path, reply.iter_bytes())
         return Exported(path, reply.headers["x-forger-model"], reply.headers["forger-parity"])

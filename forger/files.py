@@ -6,15 +6,33 @@ import shutil
 import tempfile
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from forger.text import alternatives
 
 
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_ending(file: Path, endings: Collection[str]) -> None:
+    """Raise ValueError if the file's name has another ending than these; a name without one is allowed."""
+    if file.suffix and file.suffix.lower().removeprefix(".") not in endings:
+        raise ValueError(ending_refusal(file, endings))
+
+
+def ending_refusal(file: Path, endings: Iterable[str]) -> str:
+    """Return the sentence that refuses the ending of a file's name.
+
+    >>> ending_refusal(Path("a.gif"), ["png", "webp"])
+    'a.gif: nothing here is written as .gif: end the name in .png or .webp.'
+    """
+    allowed = alternatives(f".{name}" for name in endings)
+    return f"{file}: nothing here is written as {file.suffix.lower()}: end the name in {allowed}."
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:

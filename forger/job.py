@@ -13,7 +13,7 @@ from zipfile import ZipFile
 from forger import events, notebook
 from forger.connection import Connection, idempotency_header
 from forger.events import Event
-from forger.files import sha256_of, write_whole
+from forger.files import require_ending, sha256_of, write_whole
 from forger.following import Following
 from forger.picture import Picture
 from forger.plot import Plot, plot
@@ -205,7 +205,12 @@ class Job:
         return Picture.of(self._connection.request("GET", self._connection.path(href)))
 
     def save(self, artifact: ArtifactOut, path: str | Path) -> Path:
-        """Save the artifact's bytes as a file, whole or not at all."""
+        """Save the artifact's bytes as a file, whole or not at all.
+
+        Raises ValueError for a name with the ending of another format.
+        """
+        if suffix := Path(artifact.name).suffix:
+            require_ending(Path(path), [suffix.removeprefix(".")])
         with self._connection.stream(self._connection.path(artifact.href)) as reply:
             write_whole(Path(path), reply.iter_bytes())
         return Path(path)
@@ -265,6 +270,12 @@ class Job:
         return notebook.job(self.reply, picture, self.studio)
 
 
+def _versions(reply: JobOut) -> set[str | None]:
+    """Return name@version of the models that a job published and used."""
+    weights = None if reply.spec.kind == "train" else reply.spec.weights
+    return {None if each is None else each.model for each in (reply.result, weights)}
+
+
 class Jobs:
     """An iterable of jobs, newest first. Each iteration reads pages from the service as needed."""
 
@@ -273,10 +284,16 @@ class Jobs:
         self._filters = filters
 
     def __iter__(self) -> Iterator[Job]:
+        model = self._filters.get("model", "")
         fields: dict[str, Any] = {"limit": PAGE, **self._filters}
+        # The service filters by names.
+        if "@" in model:
+            fields["model"] = model.partition("@")[0]
         while True:
             page = self._connection.read(JobPage, "/jobs", params=fields)
-            yield from (Job(self._connection, reply) for reply in page.data)
+            for reply in page.data:
+                if "@" not in model or model in _versions(reply):
+                    yield Job(self._connection, reply)
             if not page.has_more:
                 return
             fields["after"] = page.next_cursor

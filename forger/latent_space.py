@@ -8,6 +8,7 @@ from urllib.parse import quote
 from forger.connection import UPLOAD_TIMEOUT, Connection
 from forger.picture import Picture
 from forger.picture_requests import file_part
+from forger.references import version_path
 from forger.schemas import interpolations
 from forger.schemas.arithmetic import ArithmeticOut
 from forger.schemas.directions import DirectionKind, DirectionList, EditOut
@@ -176,8 +177,9 @@ class LatentSpace:
         from_: Mapping[str, Any] | None = None,
         to: Mapping[str, Any] | None = None,
     ) -> DirectionList:
-        """Find directions of the latent space of a version (name@version), keep them under the name, and return them.
+        """Find directions of the latent space of a model, keep them under the name, and return them.
 
+        They belong to one version: `model` is name@version, or name for its newest version.
         The kinds `closed_form` and `principal` need no labels and find n directions. `means` finds the one from the
         mean of some latents to that of others, each given as {"samples": [...], "latents": [...]}.
 
@@ -186,15 +188,15 @@ class LatentSpace:
         >>> forger.find_directions("dcgan-digits@1", "slant", "means", from_=one, to=other)
         """
         fields = {"name": name, "kind": kind, "n": n, "seed": seed, "from": from_, "to": to}
-        return self._connection.read(DirectionList, f"/models/{model}/directions", "POST", json=_without_none(fields))
+        return self._connection.read(DirectionList, self._directions(model), "POST", json=_without_none(fields))
 
     def directions(self, model: str) -> DirectionList:
-        """List the directions of a version, name@version, oldest first."""
-        return self._connection.read(DirectionList, f"/models/{model}/directions")
+        """List the directions of name@version, or of a name's newest version, oldest first."""
+        return self._connection.read(DirectionList, self._directions(model))
 
     def delete_direction(self, model: str, name: str) -> None:
-        """Delete a direction of a version, name@version."""
-        self._connection.request("DELETE", f"/models/{model}/directions/{quote(name, safe='')}")
+        """Delete a direction of name@version, or of a name's newest version."""
+        self._connection.request("DELETE", f"{self._directions(model)}/{quote(name, safe='')}")
 
     def edit(
         self,
@@ -235,6 +237,9 @@ class LatentSpace:
         chosen = _classes(class_, classes, class_weights)
         body = _edit(moves, model, samples, latents, chosen, scale) | {"format": "png"}
         return Picture.of(self._connection.request("POST", "/edit", json=body))
+
+    def _directions(self, model: str) -> str:
+        return f"{version_path(self._connection, model)}/directions"
 
 
 def _sum(

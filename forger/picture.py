@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING
 
 from httpx2 import Response
 
-from forger.files import write_whole
+from forger.files import require_ending, write_whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 PNG = "image/png"
+ENDINGS = {
+    PNG: ("png",),
+    "image/apng": ("apng", "png"),
+    "image/jpeg": ("jpg", "jpeg"),
+    "image/webp": ("webp",),
+    "application/json": ("json",),
+    "application/x-npy": ("npy",),
+    "application/zip": ("zip",),
+    "text/plain": ("txt",),
+}
+"""endings of files by the media type of their bytes"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +55,15 @@ class Picture:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the file whole or not at all."""
-        write_whole(Path(path), [self.data])
-        return Path(path)
+        """Write the file whole or not at all. Raises ValueError for a name with the ending of another format.
+
+        Another format is requested where the picture is: `forger.sample(format="webp")`.
+        """
+        file = Path(path)
+        if self.media_type in ENDINGS:
+            require_ending(file, ENDINGS[self.media_type])
+        write_whole(file, [self.data])
+        return file
 
     def image(self) -> "Image":
         """Open the picture with Pillow; the media type must be a picture's. Raises ModuleNotFoundError without Pillow.

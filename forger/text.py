@@ -1,6 +1,6 @@
 """Say values in short text, for the command line and for notebooks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,6 +76,17 @@ def by_player(values: Mapping[str, float | None]) -> dict[str, float | None]:
         before = sums.get(player, 0.0)
         sums[player] = None if before is None or value is None else before + value
     return sums
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number with the word for it, as `1 latent` and `2 latents`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def alternatives(names: Iterable[object]) -> str:
+    """Return names as `a, b or c`."""
+    *others, last = map(str, names)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def rounded(value: float | None, digits: int = 3) -> str:

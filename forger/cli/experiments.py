@@ -10,7 +10,7 @@ from forger.cli.pictures import TABLE_FORMATS, save_bytes, save_picture, value_b
 from forger.cli.printing import Cell
 from forger.cli.refusals import Refusal
 from forger.cli.train import read_json
-from forger.text import health_word, rounded
+from forger.text import counted, health_word, rounded
 
 if TYPE_CHECKING:
     from forger.client import Forger
@@ -45,7 +45,8 @@ def experiment(
     elif following:
         _conclude(experiment.reply)
     else:
-        typer.echo(f"{experiment.id} has {len(experiment.reply.jobs)} jobs: {len(experiment.reply.cases)} cases.")
+        jobs, cases = counted(len(experiment.reply.jobs), "job"), counted(len(experiment.reply.cases), "case")
+        typer.echo(f"{experiment.id} has {jobs}: {cases}.")
         typer.echo(f"Watch it with: forger experiments follow {common.id_suffix(experiment.id)}")
 
 

@@ -11,7 +11,7 @@ import typer
 
 from forger.cli import common, printing
 from forger.cli.live_view import LiveView
-from forger.text import health_word, rounded
+from forger.text import counted, health_word, rounded
 from forger.wire import AUGMENT, EVALUATE, GENERATE, TERMINAL, TRAIN, TRANSLATE, JobState
 
 if TYPE_CHECKING:
@@ -77,9 +77,10 @@ def conclude(job: "Job") -> None:
         print_figures(job)
         return
     if job.reply.kind in BULK_KINDS:
-        shards = job.reply.result.shards if job.reply.result else 0
+        shards = (job.reply.result and job.reply.result.shards) or 0
         typer.echo(
-            f"{job.id} has made {job.reply.progress.step} in {shards} files, by {weights_name(job)}. Save them with:"
+            f"{job.id} has made {job.reply.progress.step} in {counted(shards, 'file')}, by {weights_name(job)}. "
+            "Save them with:"
         )
         typer.echo(f"  forger jobs save {common.id_suffix(job.id)} -o {shlex.quote(job.reply.dataset)}")
         return

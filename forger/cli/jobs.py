@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forger.cli import common, complete, follow, printing
+from forger.cli import augment, common, complete, follow, printing
 from forger.cli.pictures import TABLE_FORMATS, save_bytes, value_by_ending
-from forger.text import health_word, rounded
-from forger.wire import TRAIN
+from forger.text import counted, health_word, rounded
+from forger.wire import AUGMENT, TRAIN
 
 if TYPE_CHECKING:
     from forger.client import Forger
@@ -31,7 +31,9 @@ def list_(
     state: Annotated[str | None, typer.Option(help="Only in this state.", autocompletion=complete.states)] = None,
     family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=complete.families)] = None,
     dataset: Annotated[str | None, typer.Option(help="Only on this dataset.", autocompletion=complete.datasets)] = None,
-    model: Annotated[str | None, typer.Option(help="Only for this model.", autocompletion=complete.models)] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Only for this name or name@version.", autocompletion=complete.models)
+    ] = None,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="Number of jobs.")] = 20,
     as_json: common.AsJson = False,
 ) -> None:
@@ -65,13 +67,15 @@ def _row(job: "Job", short: str) -> tuple[object, ...]:
 
 @group.command()
 def show(ctx: typer.Context, id_: Which, as_json: common.AsJson = False) -> None:
-    """Show a job and its checkpoints."""
-    job = common.find_job(common.client(ctx), id_)
+    """Show a job with its figures, its checkpoints, and the report of an augmentation."""
+    forger = common.client(ctx)
+    job = common.find_job(forger, id_)
     job.refresh()
     if as_json:
         printing.print_json(job.reply)
         return
     printing.print_facts(_facts(job))
+    _print_augmentation(forger, job)
     if job.figures:
         typer.echo()
         follow.print_figures(job)
@@ -82,6 +86,14 @@ def show(ctx: typer.Context, id_: Which, as_json: common.AsJson = False) -> None
             ("CHECKPOINT", "STEP", "BYTES", "SAVED"),
             ((row.id, row.step, row.size, printing.local_time(row.created_at)) for row in kept),
         )
+
+
+def _print_augmentation(forger: "Forger", job: "Job") -> None:
+    """Print the report of an augmentation that has succeeded."""
+    report = forger.augmentation(job.id).report if job.reply.kind == AUGMENT else None
+    if report is not None:
+        typer.echo()
+        augment.print_report(report)
 
 
 def _facts(job: "Job") -> dict[str, object]:
@@ -172,7 +184,10 @@ def figures_(
 @group.command("follow")
 def follow_(ctx: typer.Context, id_: Which) -> None:
     """Watch a job until it ends; Ctrl-C does not stop the job."""
-    follow.follow(common.find_job(common.client(ctx), id_))
+    forger = common.client(ctx)
+    job = common.find_job(forger, id_)
+    follow.follow(job)
+    _print_augmentation(forger, job)
 
 
 @group.command()
@@ -184,7 +199,7 @@ def save(
 ) -> None:
     """Save the files of a job; existing ones are not fetched again."""
     saved = common.find_job(common.client(ctx), id_).save_all(output, kind)
-    typer.echo(f"{output}: {len(saved)} files")
+    typer.echo(f"{output}: {counted(len(saved), 'file')}")
 
 
 @group.command()

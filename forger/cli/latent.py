@@ -21,6 +21,7 @@ from forger.cli.pictures import (
     value_by_ending,
 )
 from forger.cli.refusals import Refusal
+from forger.text import counted
 
 group = typer.Typer(help="Draw, show and add latents, the vectors that generators turn into pictures.")
 
@@ -91,7 +92,8 @@ def draw(
     drawn = common.client(ctx).latents(
         class_, n, model=model, seed=seed, temperature=temperature, truncation=truncation
     )
-    save_bytes(drawn.model_dump_json().encode() + b"\n", output, f"{n} latents, seed {drawn.seed}, by {drawn.model}")
+    what = f"{counted(n, 'latent')}, seed {drawn.seed}, by {drawn.model}"
+    save_bytes(drawn.model_dump_json().encode() + b"\n", output, what)
 
 
 @group.command(no_args_is_help=True)
@@ -104,13 +106,13 @@ def show(
     scale: Scale = None,
 ) -> None:
     """Generate the pictures of latents: `forger latent show latents.json -o shown.png`."""
-    format_, body = value_by_ending(output, ENDINGS), _read(latents)
+    format_, body = value_by_ending(output, ENDINGS), read_latents(latents)
     chosen = model or body.get("model")
     if chosen is None:
         raise Refusal(f"{latents} names no model: write --model NAME.")
     own = {name: body.get(name) for name in ("classes", "class_weights")} if class_ is None else {}
     drawn = common.client(ctx).decode(body["latents"], model=chosen, class_=class_, scale=scale, format=format_, **own)
-    save_picture(drawn, output, f"{len(body['latents'])} latents, by {drawn.model}")
+    save_picture(drawn, output, f"{counted(len(body['latents']), 'latent')}, by {drawn.model}")
 
 
 @group.command("sum", no_args_is_help=True)
@@ -168,7 +170,7 @@ def parse_sum(words: list[str]) -> list[dict[str, Any]]:
     return terms
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_latents(file: Path) -> dict[str, Any]:
     """Return the latents of a file, and the model and classes if it names them. Raises Refusal."""
     try:
         body = json.loads(file.read_text())

@@ -17,6 +17,7 @@ from forger.cli.pictures import (
     value_by_ending,
 )
 from forger.cli.refusals import Refusal
+from forger.text import counted
 
 if TYPE_CHECKING:
     from forger.picture import Picture
@@ -108,7 +109,7 @@ def nearness(found: "InversionOut | InpaintingOut") -> str:
 
 
 def _summary(pictures: list[Path]) -> str:
-    return f"features of {len(pictures)} {'picture' if len(pictures) == 1 else 'pictures'}"
+    return f"features of {counted(len(pictures), 'picture')}"
 
 
 def _save(drawn: "Picture", output: Path, source: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 from forger.cli import common, complete, follow, printing
 from forger.cli.pictures import Model, Temperature, Truncation
 from forger.cli.refusals import Refusal
+from forger.text import counted
 
 if TYPE_CHECKING:
     from forger.job import Job
@@ -131,7 +132,7 @@ def _finish(job: "Job", output: Path | None, following: bool, as_json: bool) -> 
     if as_json:
         printing.print_json(job.reply)
     elif output is not None:
-        typer.echo(f"{output}: {len(saved)} files, by {follow.weights_name(job)}")
+        typer.echo(f"{output}: {counted(len(saved), 'file')}, by {follow.weights_name(job)}")
     elif following:
         follow.conclude(job)
     else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forger.cli import common, complete, printing
+from forger.cli.pictures import value_by_ending
 from forger.cli.refusals import Refusal
 from forger.text import health_word
 from forger.wire import ExportFormat
@@ -13,9 +14,12 @@ from forger.wire import ExportFormat
 if TYPE_CHECKING:
     from forger.schemas.catalog import VersionOut
 
+ZIP_ONLY = {"zip": "zip"}
 group = typer.Typer(help="List, show, publish, import, export and delete models.")
 
-Name = Annotated[str, typer.Argument(help="A model's name.", autocompletion=complete.models)]
+Reference = Annotated[
+    str, typer.Argument(help="name@version, or name for its newest version.", autocompletion=complete.models)
+]
 
 
 @group.callback(invoke_without_command=True)
@@ -46,9 +50,15 @@ def _row(newest: "VersionOut", count: int) -> tuple[object, ...]:
 
 
 @group.command()
-def show(ctx: typer.Context, name: Name, as_json: common.AsJson = False) -> None:
-    """Show every version of a model, with its card."""
-    model = common.client(ctx).model(name)
+def show(
+    ctx: typer.Context,
+    reference: Annotated[
+        str, typer.Argument(help="name@version, or name for all its versions.", autocompletion=complete.models)
+    ],
+    as_json: common.AsJson = False,
+) -> None:
+    """Show one version of a model, or every version, with its card."""
+    model = common.client(ctx).model(reference)
     if as_json:
         printing.print_json(model)
         return
@@ -69,7 +79,7 @@ def show(ctx: typer.Context, name: Name, as_json: common.AsJson = False) -> None
 @group.command(no_args_is_help=True)
 def publish(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name of the model.", autocompletion=complete.models)],
+    name: Annotated[str, typer.Argument(help="Name of the model, without a version.", autocompletion=complete.models)],
     checkpoint: Annotated[str, typer.Argument(help="A checkpoint's id; `forger jobs show ID` lists them.")],
 ) -> None:
     """Publish a checkpoint as the next version of a name."""
@@ -85,7 +95,7 @@ def import_(
         Path,
         typer.Argument(help="An export of Forger or its ZIP, or a state dict: safetensors or .pth."),
     ],
-    name: Annotated[str, typer.Option(help="Name of the model.", autocompletion=complete.models)],
+    name: Annotated[str, typer.Option(help="Name of the model, without a version.", autocompletion=complete.models)],
     b2a: Annotated[Path | None, typer.Option(help="The generator of the way back: CycleGAN's net_G_B.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the weights, or unknown; kept on the card.")] = None,
     source: Annotated[str | None, typer.Option(help="Where they are from, or unknown; kept on the card.")] = None,
@@ -108,9 +118,7 @@ def import_(
 @group.command(no_args_is_help=True)
 def export(
     ctx: typer.Context,
-    reference: Annotated[
-        str, typer.Argument(help="name@version, or name for its newest version.", autocompletion=complete.models)
-    ],
+    reference: Reference,
     format_: Annotated[
         ExportFormat, typer.Option("--format", help="safetensors: weights and recipe; onnx; torch_export.")
     ] = "safetensors",
@@ -121,8 +129,10 @@ def export(
 ) -> None:
     """Save a version as a zip for use without Forger, with a model card. The first one in a format takes a while."""
     forger = common.client(ctx)
-    version = reference if "@" in reference else forger.model(reference).versions[0].model
-    exported = forger.export(version, output or Path(f"{version}-{format_}.zip"), format_)
+    version = forger.version(reference).model
+    file = output or Path(f"{version}-{format_}.zip")
+    value_by_ending(file, ZIP_ONLY)
+    exported = forger.export(version, file, format_)
     typer.echo(f"{exported.path}: {exported.model} as {format_}, parity {exported.parity}")
 
 

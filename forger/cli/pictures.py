@@ -11,6 +11,7 @@ import typer
 from forger import wire
 from forger.cli import common, complete, follow
 from forger.cli.refusals import Refusal
+from forger.text import counted
 
 if TYPE_CHECKING:
     from forger.picture import Picture
@@ -152,7 +153,7 @@ def _translate_many(
     job = common.client(ctx).translate_files(photos, model=model, direction=direction)
     follow.watch(job)
     saved, left_out = job.save_pictures(folder)
-    typer.echo(f"{folder}: {len(saved)} pictures, by {follow.weights_name(job)}")
+    typer.echo(f"{folder}: {counted(len(saved), 'picture')}, by {follow.weights_name(job)}")
     for name, reason in left_out.items():
         typer.echo(f"{name} was left out: {reason}", err=True)
     if left_out:
@@ -184,14 +185,14 @@ def _require_other(photos: list[Path], folder: Path) -> None:
 
 def value_by_ending(file: Path, formats: Mapping[str, T]) -> T:
     """Return the format of a file's ending; the first format without an ending. Raises Refusal for other endings."""
+    from forger.files import ending_refusal
+
     ending = file.suffix.lower().removeprefix(".")
     if file == STDOUT or not ending:
         return next(iter(formats.values()))
     if ending in formats:
         return formats[ending]
-    *others, last = (f".{name}" for name in formats)
-    allowed = f"{', '.join(others)} or {last}" if others else last
-    raise Refusal(f"{file}: nothing here is written as .{ending}: end the name in {allowed}.")
+    raise Refusal(ending_refusal(file, formats))
 
 
 def save_picture(drawn: "Picture", file: Path, what: str) -> None:

@@ -171,6 +171,14 @@ def test_message_names_the_address_and_its_setting(monkeypatch: pytest.MonkeyPat
         forger.models()
 
 
+def test_message_names_the_home_too_if_no_service_runs_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGER_PORT", "1")
+    monkeypatch.setenv("FORGER_HOME", str(tmp_path / "other"))
+    sentence = rf"http://127\.0\.0\.1:1 \(FORGER_PORT; none runs from FORGER_HOME={tmp_path}/other\): start one"
+    with Forger() as forger, pytest.raises(Unreachable, match=sentence):
+        forger.models()
+
+
 def test_argument_precedes_forger_url_which_precedes_the_home(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

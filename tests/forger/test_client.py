@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.api.replies.rendering import MEDIA_OF
 from forger import (
     Experiment,
     Following,
@@ -139,6 +140,8 @@ def test_jobs_are_listed_across_pages_and_filtered(
     assert len(all_ids) == len(set(all_ids))
     assert {*created, trained.id} <= set(all_ids)
     assert trained.id in [job.id for job in forger.jobs(state="succeeded", family="cdcgan", dataset="digits")]
+    assert trained.id in [job.id for job in forger.jobs(model=trained.model)]
+    assert list(forger.jobs(model="cdcgan-digits@99")) == list(forger.jobs(model="paged@1")) == []
 
 
 def test_job_can_be_paused_resumed_cancelled_and_deleted(forger: Forger) -> None:
@@ -170,6 +173,8 @@ def test_curves_checkpoints_samples_and_artifacts_of_a_job_are_read(trained: Job
     assert newest is not None
     assert newest.image().format == "PNG"
     (export,) = trained.artifacts("export")
+    with pytest.raises(ValueError, match=r"end the name in \.safetensors"):
+        trained.save(export, tmp_path / "export.pth")
     path = trained.save(export, tmp_path / "export.safetensors")
     assert hashlib.sha256(path.read_bytes()).hexdigest() == export.sha256
     assert list(tmp_path.iterdir()) == [path]
@@ -221,6 +226,27 @@ def test_picture_is_saved_complete_or_not_at_all(tmp_path: Path) -> None:
     picture.save("/dev/null")
     assert not Path("/dev/null").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "picture.png"]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "name", "allowed"),
+    [
+        ("image/png", "a.gif", ".png"),
+        ("image/png", "a.jpg", ".png"),
+        ("image/jpeg", "a.png", ".jpg or .jpeg"),
+        ("image/webp", "a.png", ".webp"),
+        ("application/x-npy", "a.npz", ".npy"),
+    ],
+)
+def test_picture_refuses_the_ending_of_another_format(media_type: str, name: str, allowed: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"{name}: nothing here is written as .*: end the name in {allowed}\."):
+        Picture(b"new", media_type).save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_sample_format_can_be_saved_under_its_name(tmp_path: Path) -> None:
+    for format_, media_type in (*MEDIA_OF.items(), ("JPEG", "image/jpeg")):
+        assert Picture(b"new", media_type).save(tmp_path / f"a.{format_}").exists()
 
 
 def test_translate_accepts_a_path_bytes_and_a_pillow_image(forger: Forger, tmp_path: Path) -> None:

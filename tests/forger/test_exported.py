@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.processes]
 def test_client_saves_a_version_with_its_parity(forger: Forger, trained: Job, tmp_path: Path) -> None:
     assert trained.model is not None
     exported = forger.export(trained.model, tmp_path / "out.zip")
+    assert forger.export("cdcgan-digits", tmp_path / "newest.zip").model == trained.model
     assert (exported.path, exported.model) == (tmp_path / "out.zip", trained.model)
     assert "inputs=64" in exported.parity
     with zipfile.ZipFile(exported.path) as archive:
@@ -24,8 +25,8 @@ def test_client_saves_a_version_with_its_parity(forger: Forger, trained: Job, tm
 def test_refused_export_leaves_no_file(forger: Forger, trained: Job, tmp_path: Path) -> None:
     with pytest.raises(ForgerProblem, match="There is no version '99'"):
         forger.export("cdcgan-digits@99", tmp_path / "out.zip")
-    with pytest.raises(ValueError, match="names no version"):
-        forger.export("cdcgan-digits", tmp_path / "out.zip")
+    with pytest.raises(ValueError, match=r"end the name in \.zip"):
+        forger.export("cdcgan-digits@1", tmp_path / "out.onnx", "onnx")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -78,10 +78,11 @@ def test_hole_is_filled_by_the_sample_that_fits(forger: Forger, trained: Job) ->
 
 
 def test_directions_are_found_used_and_deleted(forger: Forger, trained: Job) -> None:
-    model = str(trained.model)
-    names = [one.name for one in forger.find_directions(model, "stroke", n=2).data]
+    model, name_alone = str(trained.model), "cdcgan-digits"
+    names = [one.name for one in forger.find_directions(name_alone, "stroke", n=2).data]
     slant = forger.find_directions(model, "slant", "means", from_={"samples": ["1:7"]}, to={"samples": ["2:7"]})
     names += [one.name for one in slant.data]
+    assert forger.directions(name_alone) == forger.directions(model)
     assert [one.name for one in forger.directions(model).data] == names == ["stroke-1", "stroke-2", "slant"]
     moves = [{}, {"stroke-1": 2.0, "slant": -1.0}]
     rows = forger.edit(moves, model=model, samples=["1:7"], latents=[[0.0] * 64], class_=3).rows
@@ -89,7 +90,7 @@ def test_directions_are_found_used_and_deleted(forger: Forger, trained: Job) -> 
     sheet = forger.edited_sheet(moves, model=model, samples=["1:7"], scale=2)
     assert sheet.image().size == (2 * 32 + 2, 32)
     for name in names:
-        forger.delete_direction(model, name)
+        forger.delete_direction(name_alone, name)
     assert forger.directions(model).data == []
 
 

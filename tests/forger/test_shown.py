@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from forger import Comparison, Experiment, Forger, Job
+from forger import Comparison, Experiment, Forger, ForgerProblem, Job
 from forger.plot import plot, ticks
 from tests.support.service import Service
 
@@ -47,10 +47,14 @@ def test_card_of_a_version_shows_step_figures_and_health(forger: Forger, trained
     assert repr(version) == str(version) == "<Version cdcgan-digits@1: synthesis on digits, step 6, undertrained>"
 
 
-def test_version_needs_a_number(forger: Forger, trained: Job) -> None:
-    assert forger.version(str(trained.model)) == forger.model("cdcgan-digits").versions[-1]
-    for reference in ("cdcgan-digits", "@1", "cdcgan-digits@"):
-        with pytest.raises(ValueError, match="write name@version"):
+def test_version_is_read_by_its_number_or_as_the_newest_of_its_name(forger: Forger, trained: Job) -> None:
+    newest, *_ = forger.model("cdcgan-digits").versions
+    assert forger.version("cdcgan-digits") == newest
+    one = forger.model(str(trained.model))
+    assert (one.name, one.versions) == ("cdcgan-digits", [forger.version(str(trained.model))])
+    assert one.studio == forger.model("cdcgan-digits").studio
+    for reference in ("@1", "cdcgan-digits@", "cdcgan-digits@x", "nope"):
+        with pytest.raises(ForgerProblem):
             forger.version(reference)
 
 

@@ -2,7 +2,7 @@
 
 from forger.events import Metrics, Rewound
 from forger.live_curves import LiveCurves
-from forger.text import by_player, sparkline
+from forger.text import alternatives, by_player, counted, sparkline
 
 
 def test_sparkline_draws_a_curve_in_one_line() -> None:
@@ -12,6 +12,11 @@ def test_sparkline_draws_a_curve_in_one_line() -> None:
     assert sparkline([0.0, None, 1.0]) == "▁!█"
     assert sparkline(range(1000), width=8) == "▁▂▃▄▅▆▇█"
     assert sparkline([0.0] * 99 + [None], width=10) == "▁▁▁▁▁▁▁▁▁!"
+
+
+def test_counts_and_alternatives_are_words() -> None:
+    assert [counted(n, "latent") for n in (0, 1, 2)] == ["0 latents", "1 latent", "2 latents"]
+    assert [alternatives("abc"[:n]) for n in (1, 2, 3)] == ["a", "a or b", "a, b or c"]
 
 
 def test_by_player_sums_the_losses_of_each_player() -> None:

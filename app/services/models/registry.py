@@ -95,10 +95,10 @@ def not_found(reference: str) -> NotFound:
 
 def not_found_sentence(reference: str) -> str:
     """Say that there is no such model, with the nearest name, or that a model has no such version."""
-    name, _, number = reference[:80].partition("@")
+    name, at, number = reference[:80].partition("@")
     with unit_of_work(read_only=True) as session:
         numbers = rows.numbers(session)
-    if name in numbers and number:
+    if name in numbers and at:
         present = listed([str(version) for version in numbers[name]])
         return f"There is no version '{number}' of '{name}'. There are {present}."
     return unknown(name, numbers, f"There is no model '{name}'")

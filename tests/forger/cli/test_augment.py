@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from forger import Forger
 from tests.forger.cli.conftest import Run, output_of
 from tests.support.service import Service
@@ -40,3 +42,12 @@ def test_client_plans_what_it_would_start(service: Service) -> None:
         job = forger.augment("digits", 3, **how)  # type: ignore[arg-type]
         assert job.reply.spec == plan.spec
         job.cancel()
+
+
+@pytest.mark.slow
+def test_report_of_an_ended_augmentation_is_shown_with_its_job(run: Run) -> None:
+    followed = output_of(run("augment", "digits", *SMALL, "--follow"))
+    report = followed[followed.index("TRAINED WITH") :]
+    assert "real pictures" in report
+    assert report in output_of(run("jobs", "show", "last"))
+    assert report in output_of(run("jobs", "follow", "last"))

@@ -54,7 +54,7 @@ def test_generate_takes_counts_per_class_and_shards_are_saved_later(run: Run, tm
     output = output_of(run("generate", "--class", "7=3", "--class", "1=2"))
     assert "it generates with cdcgan-digits@1, of step 2." in output
     assert output_of(run("jobs", "follow", "last")).splitlines()[-1].startswith("  forger jobs save ")
-    assert output_of(run("jobs", "save", "last", "-o", "few", "--kind", "shard")) == "few: 1 files\n"
+    assert output_of(run("jobs", "save", "last", "-o", "few", "--kind", "shard")) == "few: 1 file\n"
     (file,) = (tmp_path / "few").iterdir()
     before = file.stat().st_mtime_ns
     output_of(run("jobs", "save", "last", "-o", "few"))
@@ -73,7 +73,7 @@ def test_uploaded_dataset_is_translated_with_its_labels(run: Run, tmp_path: Path
             Image.effect_noise((20, 20), 40 + number).save(tmp_path / "pets" / name / f"{number}.png")
     output_of(run("datasets", "upload", "pets", "--name", "pets"))
     output = output_of(run("translate-dataset", "pets", "--model", "pix2pix-digits", "-o", "painted"))
-    assert output.splitlines()[-1] == "painted: 1 files, by pix2pix-digits@1, of step 2"
+    assert output.splitlines()[-1] == "painted: 1 file, by pix2pix-digits@1, of step 2"
     (file,) = (tmp_path / "painted").iterdir()
     with ZipFile(file) as archive:
         rows = list(csv.DictReader(archive.read("labels.csv").decode().splitlines()))

@@ -106,12 +106,15 @@ def test_hole_is_filled_by_a_search_to_a_picture_or_a_latent(run: Run, tmp_path:
 
 
 @pytest.mark.usefixtures("trained")
-def test_samples_are_moved_along_directions(run: Run, tmp_path: Path) -> None:
-    model = "cdcgan-digits@1"
-    assert output_of(run("directions", "find", model, "stroke", "-n", "2")).startswith("stroke-1 ")
+def test_samples_are_moved_along_directions(run: Run, service: Service, tmp_path: Path) -> None:
+    model, name = "cdcgan-digits@1", "cdcgan-digits"
+    head, *_, last = output_of(run("directions", "find", name, "stroke", "-n", "2")).splitlines()
+    assert head.split() == ["DIRECTION", "KIND", "STRENGTH"]
+    assert last == f"{model} keeps them at {service.url}."
     output_of(run("directions", "find", model, "slant", "--kind", "means", "--from", "1:7", "--to", "2:7,3:7"))
-    listed = output_of(run("directions", "list", model)).splitlines()
-    assert [line.split()[0] for line in listed] == ["stroke-1", "stroke-2", "slant"]
+    listed = output_of(run("directions", "list", name)).splitlines()
+    assert [line.split()[0] for line in listed] == ["DIRECTION", "stroke-1", "stroke-2", "slant"]
+    assert json.loads(output_of(run("directions", "list", model, "--json")))["model"] == model
     assert output_of(run("edit", model, "slant", "1:7", "2:3", "--by", "-1,0,1")) == (
         f"edited.png: 1:7 2:3 by slant, by {model}\n"
     )
@@ -120,4 +123,25 @@ def test_samples_are_moved_along_directions(run: Run, tmp_path: Path) -> None:
     output_of(run("edit", model, "slant", "1:7", "-o", "edited.json"))
     assert len(json.loads((tmp_path / "edited.json").read_text())["rows"][0]) == 7
     assert "no list of numbers" in refusal_of(run("edit", model, "slant", "1:7", "--by", "much"))
-    assert output_of(run("directions", "delete", model, "slant")) == f"Deleted slant of {model}.\n"
+    deleted = output_of(run("directions", "delete", name, "slant"))
+    assert deleted == f"slant of {model} is deleted at {service.url}.\n"
+
+
+@pytest.mark.usefixtures("trained")
+def test_latents_of_files_are_moved_as_their_samples_are(run: Run, tmp_path: Path) -> None:
+    output_of(run("directions", "find", "cdcgan-digits", "way", "-n", "1"))
+    assert output_of(run("latent", "draw", "--class", "7", "--seed", "1", "-o", "found.json")) == (
+        "found.json: 1 latent, seed 1, by cdcgan-digits@1\n"
+    )
+    edit = ("edit", "cdcgan-digits", "way")
+    assert output_of(run(*edit, "found.json", "-o", "one.png")) == ("one.png: found.json by way, by cdcgan-digits@1\n")
+    output_of(run(*edit, "1:7", "-o", "other.png"))
+    with Image.open(tmp_path / "one.png") as one, Image.open(tmp_path / "other.png") as other:
+        assert one.tobytes() == other.tobytes()
+    output_of(run(*edit, "2:3", "found.json", "found.json", "-o", "rows.json"))
+    rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert [row[0]["class_weights"].index(1) for row in rows] == [3, 7, 7]
+    (tmp_path / "two.json").write_text(json.dumps({"latents": [[0.5] * 64] * 2, "classes": [3, 7]}))
+    assert "name the class of all with --class" in refusal_of(run(*edit, "two.json"))
+    output_of(run(*edit, "two.json", "--class", "1"))
+    assert "none.json: No such file" in refusal_of(run(*edit, "none.json"))

@@ -119,6 +119,9 @@ def test_picture_is_enlarged_by_a_super_resolution_model(run: Run, tmp_path: Pat
         (("compare", "a", "b", "-o", "a.jpg"), "end the name in .png"),
         (("sample", "-o", "a.png", "--format", "webp"), "leave one of them out"),
         (("models", "show", "nope"), "nope"),
+        (("models", "show", "cdcgan-digits@9"), "There is no version '9'"),
+        (("models", "export", "cdcgan-digits@"), "There is no version '' of 'cdcgan-digits'. There are 1."),
+        (("models", "export", "cdcgan-digits", "-o", "a.onnx"), "end the name in .zip"),
         (("models", "delete", "nope"), "nope"),
         (("models", "publish", "name", "ckpt_0"), "ckpt_0"),
         (("models", "show", "../jobs"), ""),
@@ -158,6 +161,9 @@ def test_models_are_listed_published_imported_and_deleted(run: Run, service: Ser
     shown = output_of(run("models", "show", "cdcgan-digits")).splitlines()
     assert any(line.startswith("job ") and line.endswith(job) for line in shown)
     assert len(shown) > 5
+    assert output_of(run("models", "show", "cdcgan-digits@1")).splitlines() == shown
+    assert job[-8:] in output_of(run("jobs", "list", "--model", "cdcgan-digits@1"))
+    assert len(output_of(run("jobs", "list", "--model", "cdcgan-digits@2")).splitlines()) == 1
     checkpoint = output_of(run("jobs", "show", job)).splitlines()[-1].split()[0]
     assert output_of(run("models", "publish", "picked", checkpoint)).startswith(
         f"picked@1 is published at {service.url}, from step "

@@ -109,6 +109,38 @@ def test_usage_errors_exit_with_code_2(run: Run) -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("train", "--steps", "0"), "--steps is 0: write a whole number of 1 or more."),
+        (("train", "--steps", "x"), "--steps is 'x': write a whole number."),
+        (("train", "--epochs", "x"), "--epochs is 'x': write a number."),
+        (("translate", "a.png", "--quality", "101"), "--quality is 101: write a whole number of at most 100."),
+        (("sample", "--format", "pickle"), "--format is 'pickle': write png, webp, json, npy, zip or txt."),
+        (("jobs", "show"), "ID is missing. `forger jobs show --help` describes the command."),
+        (("edit", "m"), "direction is missing. `forger edit --help` describes the command."),
+        (("models", "import", "x"), "--name is missing. `forger models import --help` describes the command."),
+        (("jobs", "nope"), "No such command 'nope'. `forger jobs --help` describes the command."),
+        (("trin",), "No such command 'trin'. Did you mean 'train'? `forger --help` describes the command."),
+        (("--nope",), "No such option: --nope. `forger --help` describes the command."),
+        (("sample", "a"), "Got unexpected extra argument(s) (a). `forger sample --help` describes the command."),
+        (("sample", "--class"), "Option '--class' requires an argument."),
+    ],
+)
+def test_command_that_is_not_understood_is_refused_with_one_sentence(
+    words: tuple[str, ...], sentence: str, no_service_env: dict[str, str], tmp_path: Path
+) -> None:
+    assert refusal_of(run_forger(tmp_path, no_service_env, *words)) == sentence
+
+
+@pytest.mark.processes
+def test_command_without_its_words_prints_its_help(no_service_env: dict[str, str], tmp_path: Path) -> None:
+    helped = run_forger(tmp_path, no_service_env, "edit")
+    assert (helped.returncode, helped.stderr) == (2, "")
+    assert "Usage: forger edit" in helped.stdout
+
+
+@pytest.mark.processes
 def test_version_and_help_load_no_heavy_package(tmp_path: Path) -> None:
     assert output_of(run_forger(tmp_path, dict(os.environ), "--version")).startswith("forger ")
     for words in ((), ("train", "--help"), ("jobs", "--help"), ("sample", "--help")):
