@@ -17,7 +17,7 @@ def test_generator_of_an_augmentation_comes_after_all_other_models(client: TestC
     job = lifecycle.get(make_augmentation_with_generator())
     assert sampled_model(client) == f"{job.model_name}@1"
     assert client.get(f"/models/{job.model_name}@1").json()["card"]["augmentation"] == {"job": job.id}
-    own = publish(name="own")
+    trained = publish(name="trained")
     make_augmentation_with_generator(seed=1)
     assert sampled_model(client, model=f"{job.model_name}@2") == f"{job.model_name}@2"
-    assert sampled_model(client) == own
+    assert sampled_model(client) == trained
