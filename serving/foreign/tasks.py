@@ -26,7 +26,7 @@ from models.spec.estimates.generator_sizes import generator_size
 from models.spec.recipe import Recipe
 from models.spec.training import MAX_STEPS
 from models.spec.upgrade import read_recipe
-from serving.foreign.bundle import weights_of
+from serving.foreign.bundle import CODE, weights_of
 from serving.foreign.layouts import Plan, both_ways, recognise
 from serving.foreign.weights import (
     Weights,
@@ -45,7 +45,6 @@ PIECE_BYTES = 16 << 20
 TRIED_SIDE = 256
 """side in pixels of the picture that a translator makes when it is tried"""
 TRIED_S = 1.0
-CODE = "unusable_export"
 _written: list[bytes] = []
 """what `unpack` or `accept` made of a file, until the service has fetched its pieces"""
 # Opened before the child is confined, and read after that.

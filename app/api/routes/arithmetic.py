@@ -21,7 +21,7 @@ from app.schemas.arithmetic import ArithmeticIn
 from app.services.inference.capabilities import PICTURE_DECODING
 from app.services.inference.latent_space import (
     Sample,
-    codes_of,
+    codes_with,
     joined,
     mean,
     normalised,
@@ -68,7 +68,11 @@ async def add_latents(
     label = optional_class(body.class_, version, inference)
 
     async def add() -> bytes:
-        averaged = [await _averaged(samples, sent, body, version, inference) for samples, sent in terms]
+        heat, threshold = body.temperature, body.truncation
+        averaged = [
+            await codes_with(sent, samples, version, inference, temperature=heat, truncation=threshold)
+            for samples, sent in terms
+        ]
         means = joined([mean(codes) for codes in averaged])
         result = weighted_sum(means, [term.weight for term in body.terms], label)
         if body.normalise:
@@ -103,16 +107,6 @@ def _checked(body: ArithmeticIn, version: VersionView, inference: Inference) -> 
         if not term.samples and not term.latents:
             raise refused(f"/terms/{number}", "This term is empty: write `samples`, `latents` or both.")
     return [checked_codes(term, version, inference, f"/terms/{number}") for number, term in enumerate(body.terms)]
-
-
-async def _averaged(
-    samples: list[Sample], sent: Codes, body: ArithmeticIn, version: VersionView, inference: Inference
-) -> Codes:
-    """Return the codes that a term averages: those of its samples, then its latents."""
-    if not samples:
-        return sent
-    drawn = await codes_of(samples, version, inference, temperature=body.temperature, truncation=body.truncation)
-    return joined([drawn, sent])
 
 
 def _figure(pictures: Array, counts: Sequence[int], gap: int) -> Array:

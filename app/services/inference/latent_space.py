@@ -160,6 +160,22 @@ def normalised(codes: Codes, prior: Latent) -> Codes:
     return Codes((codes.latents * (wanted / length)).astype(np.float32), codes.weights)
 
 
+async def codes_with(
+    sent: Codes,
+    samples: Sequence[Sample],
+    version: VersionView,
+    inference: Inference,
+    *,
+    temperature: float = 1.0,
+    truncation: float | None = None,
+) -> Codes:
+    """Return the codes of samples, then those that were sent."""
+    if not samples:
+        return sent
+    drawn = await codes_of(samples, version, inference, temperature=temperature, truncation=truncation)
+    return joined([drawn, sent])
+
+
 def joined(parts: Sequence[Codes]) -> Codes:
     """Return the codes of all parts, in order; either all parts have classes or none has."""
     weights = [part.weights for part in parts if part.weights is not None]

@@ -43,6 +43,8 @@ class Versions:
     def __init__(self, on_refresh: Callable[[bool], None] = lambda _: None) -> None:
         self._on_refresh = on_refresh
         self._versions: tuple[VersionView, ...] = ()
+        self._defaults: tuple[VersionView, ...] = ()
+        """the versions in the order in which a request without a model chooses them"""
         self._mark: registry.ChangeMark | None = None
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._refresh_lock = threading.Lock()
@@ -69,6 +71,7 @@ class Versions:
             self._datasets = catalog.all_datasets()
             if versions is not None:
                 self._mark, self._versions = mark, tuple(versions)
+                self._defaults = tuple(sorted(versions, key=lambda version: version.of_augmentation))
         self._on_refresh(bool(self._versions))
 
     def class_names(self, version: VersionView) -> tuple[str, ...]:
@@ -124,11 +127,9 @@ class Versions:
 
         Raises Invalid if only incapable ones match `model`.
         """
-        matching = self._versions if model is None else registry.matching(model, self._versions)
+        matching = self._defaults if model is None else registry.matching(model, self._versions)
         capable = [version for version in matching if capability.suits(version.recipe)]
-        if model is None:
-            return sorted(capable, key=lambda version: version.of_augmentation)
-        if matching and not capable:
+        if model is not None and matching and not capable:
             sentence = f"{matching[0].reference} {capability.refusal}."
             raise Invalid(sentence, code="model_cannot", errors=(FieldError(capability.pointer, sentence),))
         return capable

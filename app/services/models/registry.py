@@ -100,7 +100,7 @@ def not_found_sentence(reference: str) -> str:
         numbers = rows.numbers(session)
     if name in numbers and at:
         present = listed([str(version) for version in numbers[name]])
-        return f"There is no version '{number}' of '{name}'. There are {present}."
+        return f"There is no version '{number}' of '{name}'. Existing versions: {present}."
     return unknown(name, numbers, f"There is no model '{name}'")
 
 

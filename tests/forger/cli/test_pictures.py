@@ -120,7 +120,7 @@ def test_picture_is_enlarged_by_a_super_resolution_model(run: Run, tmp_path: Pat
         (("sample", "-o", "a.png", "--format", "webp"), "leave one of them out"),
         (("models", "show", "nope"), "nope"),
         (("models", "show", "cdcgan-digits@9"), "There is no version '9'"),
-        (("models", "export", "cdcgan-digits@"), "There is no version '' of 'cdcgan-digits'. There are 1."),
+        (("models", "export", "cdcgan-digits@"), "There is no version '' of 'cdcgan-digits'. Existing versions: 1."),
         (("models", "export", "cdcgan-digits", "-o", "a.onnx"), "end the name in .zip"),
         (("models", "delete", "nope"), "nope"),
         (("models", "publish", "name", "ckpt_0"), "ckpt_0"),
