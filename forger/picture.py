@@ -57,7 +57,7 @@ class Picture:
     def save(self, path: str | Path) -> Path:
         """Write the file whole or not at all. Raises ValueError for a name with the ending of another format.
 
-        Another format is requested where the picture is: `forger.sample(format="webp")`.
+        To get another format, request it: `forger.sample(format="webp")`.
         """
         file = Path(path)
         if self.media_type in ENDINGS:

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from forger.text import alternatives
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-"""the error of a command that is not understood, of which typer exports only this kind"""
+"""the error of a command that is not understood; typer exports only its subclass BadParameter"""
 
 
 class Refusal(Exception):

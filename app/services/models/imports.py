@@ -117,7 +117,7 @@ class Imports:
 
 
 def _read(child: Sandbox, task: str, *args: Any) -> Any:
-    """Let the child read what was sent."""
+    """Run a task in the child, which reads the files that were sent, within the limits of reading."""
     return child.run(task, *args, seconds=READING_S, cpu_seconds=READING_S, code="unreadable_weights")
 
 
