@@ -1,6 +1,7 @@
 """The classes of latents that are sent: every request that takes latents takes them in the same three ways."""
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.app.api.conftest import Publish, publish_all
 from tests.support.databases import sqlite_only
 from tests.support.pictures import pixels
 from tests.support.problems import assert_problem
+from tests.support.zips import picture, zipped
 
 pytestmark = sqlite_only
 Array = NDArray[Any]
@@ -114,6 +116,30 @@ def test_wrong_classes_of_latents_are_refused_at_their_place(client: TestClient,
         (error,) = assert_problem(reply, 422)["errors"]
         assert error["pointer"].startswith(f"{inside}/{field}")
         assert f"has no classes: leave `{field}` out." in error["message"]
+
+
+@every_path
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_latents_that_are_not_finite_are_refused(client: TestClient, path: str, number: str) -> None:
+    wrap, _, _ = REQUESTS[path]
+    body = json.dumps(wrap({"model": "plain", "latents": [[12345.5, *[0.5] * 99]]})).replace("12345.5", number)
+    reply = client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code in (400, 422), reply.text
+
+
+@every_path
+def test_model_of_one_class_is_one_without_classes(client: TestClient, publish: Publish, path: str) -> None:
+    files = {"file": ("x.zip", zipped({f"cat/{number}.png": picture(number) for number in range(4)}))}
+    name = f"one-class{path.replace('/', '-')}"
+    assert client.post("/datasets", files=files, data={"name": name}).status_code == 201
+    refusal = client.post("/jobs", json={"recipe": "cdcgan", "dataset": name, "dry_run": True}).json()["refusals"][0]
+    assert "has no class labels" in refusal["message"]
+    model, latents = publish("dcgan", name, name=name), [[0.5] * 100]
+    assert len(pictures(client, path, model=model, latents=latents)) == 1
+    wrap, _, inside = REQUESTS[path]
+    reply = client.post(path, json=wrap({"model": model, "latents": latents, "class": 0}))
+    (error,) = assert_problem(reply, 422)["errors"]
+    assert (error["pointer"], "has no classes" in error["message"]) == (f"{inside}/class", True)
 
 
 @pytest.mark.parametrize("path", ["/edit", "/latent/arithmetic"])
