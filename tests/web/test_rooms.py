@@ -78,6 +78,25 @@ def test_refused_seed_is_a_sentence_on_the_page(studio: Studio, model: str) -> N
     expect(page.get_by_role("alert")).not_to_be_empty()
 
 
+def test_model_that_is_not_there_is_told_beside_the_pictures_of_another(studio: Studio, model: str) -> None:
+    studio.expected = ("404",)
+    page = studio.goto("sample?model=nobody@4&n=4")
+    expect(page.locator("main img.sheet").first).to_have_js_property("complete", True)
+    expect(page.get_by_role("alert")).to_have_text(re.compile(r"nobody.* is chosen\."))
+
+
+def test_settings_of_sample_wait_for_a_model_that_loads_slowly(studio: Studio, model: str) -> None:
+    held: list[Route] = []
+    studio.page.route(f"**/models/{model}", lambda route: held.append(route))
+    page = studio.goto(f"sample?model={model}&n=4")
+    while not held:
+        page.wait_for_timeout(50)
+    assert page.get_by_label("Truncation").count() == 0
+    held[0].continue_()
+    page.get_by_label("Truncation").fill("0.5")
+    expect(page.locator("main img.sheet").first).to_have_attribute("src", re.compile(r"truncation=0\.5"))
+
+
 def test_model_page_shows_versions_with_explained_figures(studio: Studio, model: str) -> None:
     page = studio.goto("models")
     page.get_by_role("link", name=re.compile("digits")).first.click()

@@ -25,13 +25,16 @@ export async function room(main, { query, signal }) {
     fill(main, h("h1", {}, "Sample"), empty("No model can be sampled yet. Train one; this takes a minute:", "forger train cdcgan", h("a", { class: "button", href: "new?family=cdcgan" }, "Train one here")));
     return;
   }
+  const newest = newestOf(usable);
   const settings = {
-    model: query.get("model") ?? newestOf(usable).model, class: query.get("class"), n: query.get("n") ?? "16",
+    model: query.get("model") ?? newest.model, class: query.get("class"), n: query.get("n") ?? "16",
     seed: query.get("seed") ?? "1", temperature: query.get("temperature") ?? "1", truncation: query.get("truncation"), view: query.get("view") ?? "pictures",
     picked: query.get("picked"),
   };
   /** @type {any} */
   let version;
+  /** why another model is shown than the one that was asked for */
+  let instead = "";
   /** @type {Record<string, any>[]} */
   const pins = [];
 
@@ -72,6 +75,7 @@ export async function room(main, { query, signal }) {
       h("label", { class: "field", for: "temperature" }, "Temperature", h("span", { class: "row" }, temperature, temperatureText)),
       h("label", { class: "field", for: "truncation" }, "Truncation", h("span", { class: "row" }, truncation, truncationText))),
     classes);
+  await readModel(); // every setting of the page follows from the model
   fill(main,
     h("div", { class: "spread" }, h("h1", {}, "Sample"), views), page, refusal, result,
     sheetTools, pinned);
@@ -109,16 +113,20 @@ export async function room(main, { query, signal }) {
   }
 
   async function readModel() {
+    const wanted = settings.model;
+    let [found, why] = [newest, ""];
     try {
-      version = await readVersion(settings.model, signal);
-      settings.model = version.model;
-      setText(refusal, "");
+      const named = await readVersion(wanted, signal);
+      if (samples(named)) found = named;
+      else why = `${named.model} draws no pictures from noise. ${newest.model} is chosen.`;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setText(refusal, error.message);
-      version = newestOf(usable);
-      settings.model = version.model;
+      why = `${error.message} ${newest.model} is chosen.`;
     }
+    if (settings.model !== wanted) return; // another was chosen since
+    version = found;
+    settings.model = version.model;
+    instead = why;
     if (!version.classes) settings.class = null;
     showSettings();
   }
@@ -192,7 +200,7 @@ export async function room(main, { query, signal }) {
         await check(asked);
         fill(result, sheet(asked, `${settings.model}, ${settings.view === "grid" ? `each class, seed ${settings.seed}` : words}`));
       }
-      setText(refusal, "");
+      setText(refusal, instead);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       setText(refusal, error.message);
@@ -244,7 +252,6 @@ export async function room(main, { query, signal }) {
     return `from forger import Forger\n\nForger(${JSON.stringify(new URL(".", address("/")).href)}).sample(${named.join(", ")})`;
   }
 
-  await readModel();
   await draw();
   for (const asked of JSON.parse(sessionStorage.getItem("pins") ?? "[]")) {
     pins.push(asked);

@@ -125,7 +125,7 @@ export async function room(main, { query, signal }) {
       else refused = `${named.model} neither translates pictures nor generates them. ${found.model} is chosen.`;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      refused = error.message;
+      refused = `${error.message} ${first.model} is chosen.`;
     }
     if (settings.model !== wanted) return; // another was chosen since
     version = found;
