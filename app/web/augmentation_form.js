@@ -4,6 +4,7 @@ import { get, posterOnce, Problem } from "./api.js";
 import { fill, h, setText } from "./dom.js";
 import { count, counted, duration } from "./format.js";
 import { go, keep } from "./main.js";
+import { newestFirst } from "./model_versions.js";
 import { dryRun, refusalList, refusalsOf } from "./plan.js";
 import { labelled, Refusals } from "./recipe_form.js";
 import { debounced } from "./soon.js";
@@ -141,9 +142,6 @@ async function fittingModels(dataset, signal) {
   const plans = await Promise.all(versions.map(({ model }) => dryRun({ dataset, per_class: 1, model }, signal, PATH)));
   return versions.filter((_, index) => !plans[index].refusals.length);
 }
-
-/** @param {{created_at: string}} a @param {{created_at: string}} b */
-const newestFirst = (a, b) => Date.parse(b.created_at) - Date.parse(a.created_at);
 
 /** @param {Plan} plan */
 function planInWords({ spec, recipe, family, model, estimate, notes }) {

@@ -14,10 +14,13 @@ export async function readVersion(reference, signal) {
 }
 
 /** The version that requests without a model mean: the newest, those of augmentations last. @param {any[]} models */
-export const newestOf = (models) => models.map(({ latest }) => latest).reduce((best, one) => {
-  const [later, sooner] = [one, best].map(({ card }) => "augmentation" in card);
-  return later === sooner ? (one.created_at > best.created_at ? one : best) : later ? best : one;
-});
+export const newestOf = (models) => models.map(({ latest }) => latest).sort((a, b) => augments(a) - augments(b) || newestFirst(a, b))[0];
+
+/** 1 for the generator of an augmentation, else 0. @param {any} version */
+const augments = ({ card }) => Number("augmentation" in card);
+
+/** @param {{created_at: string}} a @param {{created_at: string}} b */
+export const newestFirst = (a, b) => Date.parse(b.created_at) - Date.parse(a.created_at);
 
 /** Whether a version draws from noise. @param {any} version */
 export const samples = ({ game }) => ["synthesis", "reconstruction"].includes(game);

@@ -25,8 +25,16 @@ def augmented(service: Service, **body: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def job(service: Service) -> str:
-    """An augmentation that has succeeded."""
+def trained(service: Service) -> str:
+    """A model that a person trained."""
+    body = {"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 5}, "model": "trained"}
+    service.wait_for(service.client.post("/jobs", json=body).json()["id"], "succeeded")
+    return "trained@1"
+
+
+@pytest.fixture(scope="module")
+def job(service: Service, trained: str) -> str:
+    """An augmentation that has succeeded, later than the training."""
     job = augmented(service)
     service.wait_for(job, "succeeded")
     return job
@@ -112,6 +120,13 @@ def test_report_has_every_figure_of_the_service(studio: Studio, service: Service
     with page.expect_download() as download:
         region.get_by_role("link", name="Report (JSON)").click()
     assert download.value.suggested_filename.endswith(".json")
+
+
+def test_room_sample_begins_with_a_trained_model_though_the_augmentation_is_newer(
+    studio: Studio, job: str, trained: str
+) -> None:
+    page = studio.goto("sample")
+    expect(page.get_by_role("combobox", name="Model")).to_have_value(trained)
 
 
 def test_list_of_jobs_tells_augmentations_apart(studio: Studio, job: str) -> None:
