@@ -49,7 +49,7 @@ def find(
     forger = common.client(ctx)
     found = forger.find_directions(model, name, kind, n=n, seed=seed, from_=_samples(from_), to=_samples(to))
     _print(found, as_json=as_json)
-    typer.echo(f"{found.model} keeps them at {forger.url}.", err=as_json)
+    typer.echo(f"They are kept with {found.model} at {forger.url}.", err=as_json)
 
 
 @group.command(no_args_is_help=True)
@@ -79,8 +79,8 @@ def edit(
 
     A .json file of `forger invert` or `forger latent draw` stands for its latents: `forger edit m smile found.json`.
     """
-    moves, how = [{direction: amount} for amount in _amounts(by)], _rows(samples, class_)
-    forger, what = common.client(ctx), f"{' '.join(samples)} by {direction}"
+    moves, forger = [{direction: amount} for amount in _amounts(by)], common.client(ctx)
+    how, what = _rows(samples, class_, forger.version(model).model), f"{' '.join(samples)} by {direction}"
     if value_by_ending(output, FIGURE_FORMATS) == "json":
         reply = forger.edit(moves, model=model, scale=scale, **how)
         save_bytes(reply.model_dump_json().encode() + b"\n", output, f"{what}, by {reply.model}")
@@ -97,10 +97,16 @@ def _print(found: "DirectionList", *, as_json: bool) -> None:
     printing.print_table(("DIRECTION", "KIND", "STRENGTH"), rows)
 
 
-def _rows(words: list[str], class_: str | None) -> Rows:
-    """Return the samples that words name, and the latents of files with their class. Raises Refusal."""
+def _rows(words: list[str], class_: str | None, model: str) -> Rows:
+    """Return the samples that words name, and the latents of files with their class.
+
+    Raises Refusal for a file of another model, whose latents mean something else.
+    """
     files = [word for word in words if word.endswith(".json")]
     found = [read_latents(Path(file)) for file in files]
+    for file, source in zip(files, (each.get("model") for each in found), strict=True):
+        if source not in {None, model}:
+            raise Refusal(f"{file} has latents of {source}, not of {model}: name {source}.")
     if class_ is None and found:
         class_ = _class_of(files, found)
     return {
