@@ -5,6 +5,7 @@ import { count, number } from "./format.js";
 
 /** pixels a side at which two pictures are compared */
 const COMPARED = 64;
+const KEYS = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 });
 
 /** @param {{onStep: (step: number) => void, signal: AbortSignal}} options */
 export function film({ onStep, signal }) {
@@ -12,7 +13,7 @@ export function film({ onStep, signal }) {
   const pictures = new Map();
   const large = h("img", { class: "sheet", alt: "" });
   const caption = h("p", { class: "muted small" });
-  const strip = h("div", { class: "strip", role: "group", "aria-label": "Pictures by step" });
+  const strip = h("div", { class: "strip", role: "toolbar", "aria-label": "Pictures by step", onkeydown: move });
   const element = h("div", { class: "film" }, empty("The first report brings the first picture."));
   /** @type {number | null} */
   let wanted = null;
@@ -40,9 +41,20 @@ export function film({ onStep, signal }) {
       const button = /** @type {HTMLElement} */ (one);
       const chosen = Number(button.dataset.step) === step;
       button.setAttribute("aria-pressed", String(chosen));
+      button.tabIndex = chosen ? 0 : -1; // Tab passes the strip in one step; arrow keys move in it
       if (chosen) strip.scrollTop = button.offsetTop - strip.offsetTop - strip.clientHeight / 2; // the page itself stays
       if (chosen) strip.scrollLeft = button.offsetLeft - strip.offsetLeft - strip.clientWidth / 2;
     }
+  }
+
+  /** @param {KeyboardEvent} event */
+  function move(event) {
+    const buttons = /** @type {HTMLElement[]} */ ([...strip.children]);
+    const target = buttons[buttons.findIndex((one) => one === document.activeElement) + KEYS[event.key]];
+    if (!target) return;
+    event.preventDefault();
+    onStep(Number(target.dataset.step));
+    target.focus();
   }
 
   return {

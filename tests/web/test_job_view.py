@@ -47,6 +47,22 @@ def test_hidden_curve_layer_and_zoom_open_again_from_the_address(
     expect(other.get_by_label("First step in view")).to_have_value("20")
 
 
+def test_strip_of_pictures_is_one_stop_of_tab_and_moves_by_arrow_keys(studio: Studio, finished: str) -> None:
+    page = studio.goto(f"jobs/{finished}")
+    strip = page.get_by_role("toolbar", name="Pictures by step").get_by_role("button")
+    expect(strip.nth(1)).to_be_visible()
+    stop = page.locator(".strip button[tabindex='0']")
+    expect(stop).to_have_count(1)
+    expect(strip.last).to_have_attribute("aria-pressed", "true")
+    strip.last.press("ArrowLeft")
+    step = strip.nth(strip.count() - 2).get_attribute("data-step")
+    expect(stop).to_have_attribute("data-step", step or "")
+    expect(stop).to_be_focused()
+    expect(page).to_have_url(re.compile(f"step={step}$"))
+    stop.press("ArrowRight")
+    expect(strip.last).to_be_focused()
+
+
 def test_job_that_somebody_else_deletes_leaves_the_list(studio: Studio, service: Service, finished: str) -> None:
     deleted = service.client.post("/jobs", json={**RING, "budget": {"steps": 5}, "overrides": {"watch": None}}).json()
     service.wait_for(deleted["id"], "succeeded")
