@@ -17,6 +17,7 @@ from tests.app.api.conftest import Publish
 
 CONFIG = {
     "base-url": "http://127.0.0.1",
+    "request-timeout": 600,  # the default of 10 s is too short for an export on a busy machine
     "seed": 20261122,
     "generation": {"max-examples": 12, "deterministic": True, "database": "none"},
     # Without a broker /readyz replies 503, as it should.
