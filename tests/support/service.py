@@ -38,7 +38,7 @@ class Service:
         started = self.process
         until(lambda: started.poll() is not None or self._published() == started.pid)
         assert started.poll() is None, self.log.read_text()
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=120)
         until(self.ready)
         return self
 
