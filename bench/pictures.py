@@ -26,6 +26,7 @@ SOURCES = FOLDER / "sources.sha256"
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 JOBS: tuple[dict[str, Any], ...] = (
     {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 1500}},
+    {"recipe": "wgan_gp", "dataset": "ring8", "budget": {"steps": 1500}},
     {"recipe": "gan", "dataset": "gaussian1d", "budget": {"steps": 1000}},
     {"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 600}},
     {"recipe": "cyclegan", "dataset": "day2night", "budget": {"steps": 400}, "overrides": {"watch": None}},
@@ -37,7 +38,7 @@ AUGMENTATION: dict[str, Any] = {
     "seeds": 3,
     "classifier_steps": 200,
 }
-UNENDING: dict[str, Any] = {"recipe": "wgan_gp", "dataset": "ring8", "budget": {"steps": 100_000}}
+UNENDING: dict[str, Any] = {"recipe": "r3gan", "dataset": "ring8", "budget": {"steps": 100_000}}
 """a job that trains while the pictures are taken"""
 EXPERIMENT: dict[str, Any] = {
     "recipe": "gan",

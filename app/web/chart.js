@@ -254,7 +254,7 @@ export function paint(swatch, index) {
 }
 
 /** The part of a curve's name that differs from its neighbours'. @param {string} name */
-export const label = (name) => name.replace(/^(figure|gauge)\//, "").replaceAll("_", " ");
+export const label = (name) => name.replace(/^(figure|gauge)\//, "").replaceAll("_", " ").replace(/\bkl\b/, "KL");
 
 /** @param {any} plot @param {"x" | "y"} scale @param {number} value @param {string} colour @param {number[]} dash */
 function line(plot, scale, value, colour, dash) {
