@@ -34,14 +34,14 @@ export function arithmetic({ signal }) {
   const download = h("a", { class: "button", download: "sum.png" }, "Download");
   const words = h("p", { class: "muted small" });
   const drawn = h("div", { class: "stack", hidden: true }, picture, words, h("div", { class: "row" },
-    SLOTS.map(([name], at) => h("button", { type: "button", onclick: () => result && slots[at].takePoint({ ...result, name: null }) }, `Use as ${name.toUpperCase()}`)), download));
+    SLOTS.map(([name], at) => h("button", { type: "button", onclick: () => result && slots[at].takePoint({ ...result, name: null }) }, `Use as ${name.toUpperCase()}`)), download),
+    h("div", { class: "row" }, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python")));
   const waiting = h("p", { class: "hint" }, "Put a picture into a slot. The lectures average three pictures for each: smiling woman − woman + man.");
   const tray = sampleTray({ hint: "Click a sample, or drag it onto a slot. Another seed or class above brings others.", onPick: pick, signal });
   const element = h("div", { class: "stack" }, tray.element,
     h("div", { class: "halves" }, h("div", { class: "stack" }, slots.map((slot) => slot.element)),
       h("section", { class: "card", "aria-label": "Result", "aria-live": "polite" }, h("h2", {}, "A − B + C"), waiting, refusal, drawn,
-        h("label", { for: "normalise", title: "A sum of single pictures has a longer latent than any sample." }, normalise, "Give the result the length of a sample's latent"),
-        h("div", { class: "row" }, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python")))));
+        h("label", { for: "normalise", title: "A sum of single pictures has a longer latent than any sample." }, normalise, "Give the result the length of a sample's latent"))));
 
   /** @param {number} at */
   function aim(at) {

@@ -32,9 +32,9 @@ export function interpolation({ signal }) {
   mode.value = query.get("mode") ?? "slerp";
   const loop = h("input", { id: "loop", type: "checkbox", checked: query.get("loop") === "true", onchange: () => change() });
   const picture = h("img", { class: "pixels moving", alt: "" });
-  const scrub = h("input", { type: "range", min: 0, step: 1, value: 0, "aria-label": "Frame", oninput: () => showFrame(Number(scrub.value)) });
+  const scrub = h("input", { type: "range", min: 0, step: 1, value: 0, disabled: true, "aria-label": "Frame", oninput: () => showFrame(Number(scrub.value)) });
   const number = h("output", { class: "number" });
-  const play = h("button", { type: "button", onclick: () => (playing ? stop() : start()) }, "Play");
+  const play = h("button", { type: "button", disabled: true, onclick: () => (playing ? stop() : start()) }, "Play");
   const strip = h("div", { class: "strip", role: "group", "aria-label": "Frames" });
   const refusal = h("p", { class: "refusal", role: "alert" });
   const downloads = h("div", { class: "row" });
@@ -90,6 +90,7 @@ export function interpolation({ signal }) {
     frames = images.map(sourceOf);
     fill(strip, frames.map((source, at) => h("button", { type: "button", "aria-label": `Frame ${at + 1}`, onclick: () => { stop(); showFrame(at); } }, h("img", { class: "pixels", src: source, alt: "" }))));
     scrub.max = String(frames.length - 1);
+    scrub.disabled = play.disabled = false;
     const { side } = chosen.version.recipe.data;
     const scale = Math.min(8, enlarged(chosen.version), Math.floor(Math.sqrt(ANIMATION_PIXELS / (frames.length * side * side))));
     const files = [...(scale ? [["webp", "WebP"], ["apng", "APNG"]] : []), ["png", "Strip"], ["zip", "ZIP of frames"]];

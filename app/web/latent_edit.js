@@ -57,10 +57,11 @@ export function latentEdit({ signal }) {
   });
   const pictures = h("div", { class: "pair" }, yours, h("figure", { class: "stack" }, original, name),
     h("figure", { class: "stack" }, edited.picture, h("figcaption", { class: "muted small" }, "edited")));
+  const copies = h("div", { class: "row", hidden: true }, edited.download, copyButton(asCurl, "curl"), copyButton(asPython, "Python"));
   const element = h("div", { class: "stack" }, tray.element, h("div", { class: "halves" },
     h("div", { class: "stack" },
       h("section", { class: "card", "aria-label": "Edit" }, h("div", { class: "spread" }, h("h2", {}, "Original and edited"), aim), refusal, pictures,
-        h("div", { class: "row" }, edited.download, copyButton(asCurl, "curl"), copyButton(asPython, "Python")),
+        copies,
         h("p", { class: "hint" }, "The PNG carries its latent: drop it on a slot of Arithmetic, or below to go on with it.")),
       inversion.element),
     directions.element));
@@ -104,6 +105,7 @@ export function latentEdit({ signal }) {
   /** @param {Point} found @param {string} words */
   function begin(found, words) {
     point = found;
+    copies.hidden = false;
     original.src = sourceOf(found.image);
     setText(name, words);
     edited.download.download = `${model}-${found.name?.replace(":", "-") ?? "yours"}-edited.png`;

@@ -178,5 +178,6 @@ log.watchConnection((live) => {
 document.addEventListener("click", onClick);
 document.addEventListener("keydown", onKey);
 window.addEventListener("popstate", () => void show());
+window.addEventListener("unhandledrejection", (event) => event.reason?.name === "AbortError" && event.preventDefault()); // a room that is left ends its requests
 window.addEventListener("signed-out", (event) => void signIn(/** @type {CustomEvent<string>} */ (event).detail));
 begin().catch((error) => showError(main, error));
