@@ -79,8 +79,12 @@ def edit(
 
     A .json file of `forger invert` or `forger latent draw` stands for its latents: `forger edit m smile found.json`.
     """
-    moves, forger = [{direction: amount} for amount in _amounts(by)], common.client(ctx)
-    how, what = _rows(samples, class_, forger.version(model).model), f"{' '.join(samples)} by {direction}"
+    moves, files = [{direction: amount} for amount in _amounts(by)], _latents_in(samples)
+    forger, what = common.client(ctx), f"{' '.join(samples)} by {direction}"
+    if files:
+        model = forger.version(model).model
+        _refuse_other_model(files, model)
+    how = _rows(samples, files, class_)
     if value_by_ending(output, FIGURE_FORMATS) == "json":
         reply = forger.edit(moves, model=model, scale=scale, **how)
         save_bytes(reply.model_dump_json().encode() + b"\n", output, f"{what}, by {reply.model}")
@@ -97,29 +101,31 @@ def _print(found: "DirectionList", *, as_json: bool) -> None:
     printing.print_table(("DIRECTION", "KIND", "STRENGTH"), rows)
 
 
-def _rows(words: list[str], class_: str | None, model: str) -> Rows:
-    """Return the samples that words name, and the latents of files with their class.
+def _latents_in(words: list[str]) -> dict[str, dict[str, Any]]:
+    """Return what the .json files among words hold, by their names. Raises Refusal."""
+    return {word: read_latents(Path(word)) for word in words if word.endswith(".json")}
 
-    Raises Refusal for a file of another model, whose latents mean something else.
-    """
-    files = [word for word in words if word.endswith(".json")]
-    found = [read_latents(Path(file)) for file in files]
-    for file, source in zip(files, (each.get("model") for each in found), strict=True):
-        if source not in {None, model}:
+
+def _refuse_other_model(files: dict[str, dict[str, Any]], model: str) -> None:
+    """Raise Refusal for a file with latents of another model, which mean something else to this one."""
+    for file, found in files.items():
+        if (source := found.get("model")) not in {None, model}:
             raise Refusal(f"{file} has latents of {source}, not of {model}: name {source}.")
-    if class_ is None and found:
-        class_ = _class_of(files, found)
+
+
+def _rows(words: list[str], files: dict[str, dict[str, Any]], class_: str | None) -> Rows:
+    """Return the samples that words name, and the latents of files with their class. Raises Refusal."""
     return {
         "samples": [word for word in words if word not in files],
-        "latents": [row for each in found for row in each["latents"]],
-        "class_": class_,
+        "latents": [row for word in words if word in files for row in files[word]["latents"]],
+        "class_": _class_of(files) if class_ is None else class_,
     }
 
 
-def _class_of(files: list[str], found: list[dict[str, Any]]) -> str | None:
+def _class_of(files: dict[str, dict[str, Any]]) -> str | None:
     """Return the class of the latents of files, None without classes. Raises Refusal unless it is one for all."""
-    classes = {label for each in found for label in each.get("classes") or ()}
-    if len(classes) > 1 or any("class_weights" in each for each in found):
+    classes = {label for found in files.values() for label in found.get("classes") or ()}
+    if len(classes) > 1 or any("class_weights" in found for found in files.values()):
         raise Refusal(f"The latents of {' '.join(files)} have no one class: name the class of all with --class.")
     return next((str(label) for label in classes if label is not None), None)
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect, sync_playwright
 
 from tests.support.chromium import FLAGS, find_chromium
 from tests.support.service import Service
@@ -29,6 +29,20 @@ class Studio:
     def goto(self, path: str) -> Page:
         self.page.goto(f"{self.url}/studio/{path}")
         return self.page
+
+    def hold(self, url: str) -> Callable[[], Route]:
+        """Hold the next request for `url` back; return how to wait for it, which gives its route, still held."""
+        held: list[Route] = []
+        self.page.route(url, lambda route: held.append(route), times=1)
+
+        def arrived() -> Route:
+            for _ in range(PATIENCE_MS // 50):
+                if held:
+                    return held[0]
+                self.page.wait_for_timeout(50)
+            raise AssertionError(f"The page never asked for {url}.")
+
+        return arrived
 
     def check(self) -> None:
         """Fail on a console error (a violation of the CSP is one), an exception, or a request beyond loopback."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Page, Request, expect
 
 from forger.png_text import picture_recipe
 from tests.support.service import Service
@@ -176,36 +176,23 @@ def saved(page: Page, folder: Path) -> Image.Image:
     return Image.open(io.BytesIO((folder / "latent.png").read_bytes()))
 
 
-def hold(page: Page, url: str) -> Callable[[], None]:
-    """Hold the next request back; return how to wait for it and let it go."""
-    held: list[Route] = []
-    page.route(url, lambda route: held.append(route), times=1)
-
-    def release() -> None:
-        while not held:
-            page.wait_for_timeout(50)
-        held[0].continue_()
-
-    return release
-
-
 def test_pad_whose_samples_load_slowly_takes_the_pointer_and_another_span(studio: Studio, model: str) -> None:
     page = open_view(studio, model, "pad&span=directions")
     expect(page.get_by_role("img", name="top: 3.2")).to_be_visible()
-    release = hold(page, "**/interpolate?*")
+    first_request = studio.hold("**/interpolate?*")
     page.get_by_role("button", name="Four corners").click()
     pad = page.get_by_role("application", name="Latent pad")
     pad.press("ArrowRight")
-    release()
+    first_request().continue_()
     expect(page.get_by_role("img", name="bottom right: 3.3")).to_be_visible()
 
 
 def test_edit_offers_its_request_once_the_sample_is_there(studio: Studio, model: str) -> None:
-    release = hold(studio.page, "**/interpolate?*")
+    first_request = studio.hold("**/interpolate?*")
     page = open_view(studio, model, "edit")
     expect(page.get_by_role("region", name="Directions")).to_be_visible()
     expect(page.get_by_role("button", name="Copy as curl")).to_be_hidden()
-    release()
+    first_request().continue_()
     expect(page.get_by_role("button", name="Copy as curl")).to_be_visible()
 
 

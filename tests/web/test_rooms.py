@@ -86,13 +86,11 @@ def test_model_that_is_not_there_is_told_beside_the_pictures_of_another(studio: 
 
 
 def test_settings_of_sample_wait_for_a_model_that_loads_slowly(studio: Studio, model: str) -> None:
-    held: list[Route] = []
-    studio.page.route(f"**/models/{model}", lambda route: held.append(route))
+    first_request = studio.hold(f"**/models/{model}")
     page = studio.goto(f"sample?model={model}&n=4")
-    while not held:
-        page.wait_for_timeout(50)
+    request = first_request()
     assert page.get_by_label("Truncation").count() == 0
-    held[0].continue_()
+    request.continue_()
     page.get_by_label("Truncation").fill("0.5")
     expect(page.locator("main img.sheet").first).to_have_attribute("src", re.compile(r"truncation=0\.5"))
 

@@ -21,7 +21,7 @@ from app.schemas.arithmetic import ArithmeticIn
 from app.services.inference.capabilities import PICTURE_DECODING
 from app.services.inference.latent_space import (
     Sample,
-    codes_with,
+    codes_of,
     joined,
     mean,
     normalised,
@@ -70,7 +70,7 @@ async def add_latents(
     async def add() -> bytes:
         heat, threshold = body.temperature, body.truncation
         averaged = [
-            await codes_with(sent, samples, version, inference, temperature=heat, truncation=threshold)
+            joined([await codes_of(samples, version, inference, temperature=heat, truncation=threshold), sent])
             for samples, sent in terms
         ]
         means = joined([mean(codes) for codes in averaged])

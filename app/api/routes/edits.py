@@ -22,7 +22,7 @@ from app.api.routes.latents import checked_codes
 from app.core.limits import MAX_LATENT
 from app.schemas.directions import EditIn
 from app.services.inference.capabilities import PICTURE_DECODING
-from app.services.inference.latent_space import codes_with
+from app.services.inference.latent_space import codes_of, joined
 from app.services.inference.latents import Codes, refused
 from app.services.inference.service import Inference, health_header
 from app.services.models import directions
@@ -90,7 +90,7 @@ async def edit_latents(
 async def _codes(body: EditIn, version: VersionView, inference: Inference) -> Codes:
     """Return the codes to move: those of samples, then the latents. Raises Invalid."""
     samples, sent = checked_codes(body, version, inference)
-    return await codes_with(sent, samples, version, inference)
+    return joined([await codes_of(samples, version, inference), sent])
 
 
 def _moved(codes: Codes, moves: Sequence[Mapping[str, float]], vectors: Mapping[str, Array]) -> Codes:

@@ -77,7 +77,8 @@ async def codes_of(
     for number, one in enumerate(samples):
         if weights is not None and one.label is not None:
             weights[number, one.label] = 1
-    return Codes(np.concatenate(rows), weights)
+    none = np.empty((0, version.recipe.latent.size), np.float32)
+    return Codes(np.concatenate([none, *rows]), weights)
 
 
 def walk(waypoints: Codes, frames: int, mode: Mode, *, loop: bool) -> Codes:
@@ -158,22 +159,6 @@ def normalised(codes: Codes, prior: Latent) -> Codes:
     variance = 1 if prior.kind == "normal" else 1 / 3
     wanted = prior.scale * math.sqrt(prior.size * variance)
     return Codes((codes.latents * (wanted / length)).astype(np.float32), codes.weights)
-
-
-async def codes_with(
-    sent: Codes,
-    samples: Sequence[Sample],
-    version: VersionView,
-    inference: Inference,
-    *,
-    temperature: float = 1.0,
-    truncation: float | None = None,
-) -> Codes:
-    """Return the codes of samples, then those that were sent."""
-    if not samples:
-        return sent
-    drawn = await codes_of(samples, version, inference, temperature=temperature, truncation=truncation)
-    return joined([drawn, sent])
 
 
 def joined(parts: Sequence[Codes]) -> Codes:
