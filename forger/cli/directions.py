@@ -49,7 +49,7 @@ def find(
     forger = common.client(ctx)
     found = forger.find_directions(model, name, kind, n=n, seed=seed, from_=_samples(from_), to=_samples(to))
     _print(found, as_json=as_json)
-    typer.echo(f"They are kept with {found.model} at {forger.url}.", err=as_json)
+    typer.echo(f"The directions are kept with {found.model} at {forger.url}.", err=as_json)
 
 
 @group.command(no_args_is_help=True)
@@ -107,10 +107,10 @@ def _latents_in(words: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _refuse_other_model(files: dict[str, dict[str, Any]], model: str) -> None:
-    """Raise Refusal for a file with latents of another model, which mean something else to this one."""
+    """Raise Refusal if a file has latents of another model: they mean something else to this one."""
     for file, found in files.items():
         if (source := found.get("model")) not in {None, model}:
-            raise Refusal(f"{file} has latents of {source}, not of {model}: name {source}.")
+            raise Refusal(f"{file} has latents of {source}, not of {model}: write {source} as MODEL.")
 
 
 def _rows(words: list[str], files: dict[str, dict[str, Any]], class_: str | None) -> Rows:

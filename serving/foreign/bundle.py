@@ -11,7 +11,7 @@ WEIGHTS = "weights.safetensors"
 MAX_RATIO = 10
 """times that an unpacked file may be larger than the ZIP: weights hardly compress"""
 CODE = "unusable_export"
-"""code of the refusal of an export that cannot become a model"""
+"""error code of an export that cannot become a model"""
 _OTHER_PROGRAMS = tuple(suffix for format_, suffix in SUFFIXES.items() if format_ != "safetensors")
 
 

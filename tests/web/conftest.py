@@ -31,7 +31,7 @@ class Studio:
         return self.page
 
     def hold(self, url: str) -> Callable[[], Route]:
-        """Hold the next request for `url` back; return how to wait for it, which gives its route, still held."""
+        """Hold back the next request for `url`. Return a function that waits for it and returns its route."""
         held: list[Route] = []
         self.page.route(url, lambda route: held.append(route), times=1)
 

@@ -117,7 +117,7 @@ class Imports:
 
 
 def _read(child: Sandbox, task: str, *args: Any) -> Any:
-    """Run a task in the child, which reads the files that were sent, within the limits of reading."""
+    """Run a task in the child, within the time that it may take to read the files that were sent."""
     return child.run(task, *args, seconds=READING_S, cpu_seconds=READING_S, code="unreadable_weights")
 
 

@@ -110,7 +110,7 @@ def test_samples_are_moved_along_directions(run: Run, service: Service, tmp_path
     model, name = "cdcgan-digits@1", "cdcgan-digits"
     head, *_, last = output_of(run("directions", "find", name, "stroke", "-n", "2")).splitlines()
     assert head.split() == ["DIRECTION", "KIND", "STRENGTH"]
-    assert last == f"They are kept with {model} at {service.url}."
+    assert last == f"The directions are kept with {model} at {service.url}."
     output_of(run("directions", "find", model, "slant", "--kind", "means", "--from", "1:7", "--to", "2:7,3:7"))
     listed = output_of(run("directions", "list", name)).splitlines()
     assert [line.split()[0] for line in listed] == ["DIRECTION", "stroke-1", "stroke-2", "slant"]
@@ -146,4 +146,4 @@ def test_latents_of_files_are_moved_as_their_samples_are(run: Run, tmp_path: Pat
     output_of(run(*edit, "two.json", "--class", "1"))
     assert "none.json: No such file" in refusal_of(run(*edit, "none.json"))
     (tmp_path / "old.json").write_text(json.dumps({"model": "faces@3", "latents": [[0.5] * 64]}))
-    assert "latents of faces@3, not of cdcgan-digits@1" in refusal_of(run(*edit, "old.json"))
+    assert "latents of faces@3, not of cdcgan-digits@1: write faces@3 as MODEL." in refusal_of(run(*edit, "old.json"))
