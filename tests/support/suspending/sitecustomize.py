@@ -3,6 +3,7 @@
 Python imports this by itself in a process whose PYTHONPATH holds this folder.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -10,20 +11,19 @@ import sys
 CHANGES = {"os.remove", "os.rename", "os.rmdir", "os.link", "os.mkdir", "shutil.rmtree"}
 HOME, ACCESS_LOG = os.environ["FORGER_HOME"], os.environ["TEST_ACCESS_LOG"]
 AT = int(os.environ["TEST_SUSPEND_AT"])
-count = 0
+numbers = itertools.count(1)
 
 
 def note_access(event: str, args: tuple[object, ...]) -> None:
     """Log removing, renaming and creating; and opening a file of the job's folder, even to read it."""
-    global count
     path = str(args[0]) if args else ""
     opens = event == "open" and "/checkpoints/" in path
     if not (event in CHANGES and HOME in path) and not opens:
         return
-    count += 1
+    number = next(numbers)  # of this access alone: threads access files at the same time
     with open(ACCESS_LOG, "a") as log:  # opening the log is not itself an access: its path has no /checkpoints/
         log.write(f"{event} {path.removeprefix(HOME)}\n")
-    if count == AT:
+    if number == AT:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
