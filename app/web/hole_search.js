@@ -43,7 +43,7 @@ export function holeSearch({ settings, onSettings, parts, name, signal }) {
   const sample = h("img", { class: "pixels", alt: "The whole sample" });
   const download = h("a", { class: "button" }, "Download PNG");
   const downloadMask = h("a", { class: "button", download: "mask.png" }, "Download the mask");
-  const nothing = empty("Nothing is filled yet. Drop a picture or click an example, paint the hole, and start the search.");
+  const nothing = empty("Nothing is filled yet. Drop a picture or choose one, paint the hole, and start the search.");
   const found = h("div", { class: "stack", hidden: true }, slider.element,
     h("figure", { class: "stack" }, h("figcaption", {}, "The whole sample from which the hole is filled"), sample),
     h("div", { class: "row" }, download, downloadMask, copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python")));

@@ -86,8 +86,7 @@ export function inversionPanel({ chosen, onFound, signal }) {
     /** Show examples of the data that the model learned. @param {import("./latents.js").Chosen} now */
     update: ({ version }) => {
       ofClasses.hidden = !version.recipe.game.conditional;
-      strip.element.hidden = version.dataset.startsWith("(");
-      if (!strip.element.hidden) strip.show(version.dataset, null, "one click searches for its latent");
+      strip.show(version, null, "one click searches for its latent");
     },
     /** End a search for a model that is not chosen any more. */
     stop: () => stopping.abort(),

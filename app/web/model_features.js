@@ -4,7 +4,7 @@ import { address, posterOnce, Problem, root, send } from "./api.js";
 import { copyButton, factBoxes, fill, h, setText } from "./dom.js";
 import { count } from "./format.js";
 import { go } from "./main.js";
-import { judged } from "./model_versions.js";
+import { drawsPictures } from "./model_versions.js";
 import { exampleStrip, pictureSource } from "./picture_source.js";
 import { fileUrls } from "./pixels.js";
 import { refusalsOf } from "./plan.js";
@@ -23,7 +23,7 @@ const sourceOf = ({ recipe }) => (recipe.generator.kind.endsWith("_autoencoder")
  * @param {any} version @param {AbortSignal} signal
  */
 export function featuresPart(version, signal) {
-  if (!judged(version)) return null;
+  if (!drawsPictures(version)) return null;
   const element = h("details", {
     name: "features", // only one is open, so a pasted picture has one place
     ontoggle: () => element.open && !element.querySelector("section") && element.append(featuresOf(version, signal)),
@@ -105,7 +105,7 @@ function comparison(place, version, signal) {
   const tools = h("div", { class: "row", hidden: true }, json, npz,
     h("button", { type: "button", onclick: () => show([]) }, "Remove all"), copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python"));
   const examples = exampleStrip({ onPicture: (file) => show([...files, file]), signal });
-  examples.show(version.dataset, null, "one click adds it");
+  examples.show(version, null, "one click adds it");
 
   /** @param {() => Promise<void>} work */
   function attempt(work) {

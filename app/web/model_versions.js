@@ -1,16 +1,26 @@
 // Versions of models: the options of a picker, a version by its name, and what it can do.
 
-import { get } from "./api.js";
+import { get, Problem } from "./api.js";
 import { h } from "./dom.js";
 
 /** The versions of all models as options, the newest of each first. @param {any[]} models */
 export const versionOptions = (models) => models.map(({ name, versions }) => h("optgroup", { label: name },
   versions.map((/** @type {number} */ number) => h("option", { value: `${name}@${number}` }, `${name}@${number}`)).reverse()));
 
-/** Read `name@version`, or the newest version of `name`. Throws Problem. @param {string} reference @param {AbortSignal} signal */
-export async function readVersion(reference, signal) {
-  const found = await get(`/models/${reference}`, {}, signal);
-  return reference.includes("@") ? found : found.versions[0];
+/** Read `name@version`, or the newest version of `name`; or take `newest`, and say why, if there is none or it is unfit.
+ * @param {string} reference @param {any} newest @param {(version: any) => string | false} unfit what it cannot do
+ * @param {AbortSignal} signal */
+export async function readFitting(reference, newest, unfit, signal) {
+  const instead = (/** @type {string} */ why) => ({ version: newest, why: `${why} ${newest.model} is chosen.` });
+  try {
+    const found = await get(`/models/${reference}`, {}, signal);
+    const version = reference.includes("@") ? found : found.versions[0];
+    const why = unfit(version);
+    return why ? instead(why) : { version, why: "" };
+  } catch (error) {
+    if (error instanceof Problem) return instead(error.message);
+    throw error;
+  }
 }
 
 /** The version that requests without a model mean: the newest, those of augmentations last. @param {any[]} models */
@@ -25,5 +35,11 @@ export const newestFirst = (a, b) => Date.parse(b.created_at) - Date.parse(a.cre
 /** Whether a version draws from noise. @param {any} version */
 export const samples = ({ game }) => ["synthesis", "reconstruction"].includes(game);
 
-/** Whether people can judge a version: it draws pictures from noise. @param {any} version */
-export const judged = (version) => samples(version) && version.recipe.data.kind === "images";
+/** Whether a version draws pictures from noise. @param {any} version */
+export const drawsPictures = (version) => samples(version) && version.recipe.data.kind === "images";
+
+/** Whether it is known which data a version learned from; the file of a foreign model does not say it. @param {any} version */
+export const dataKnown = (version) => !version.dataset.startsWith("(");
+
+/** Whether people can judge a version: they see its pictures among those it learned from. @param {any} version */
+export const judged = (version) => drawsPictures(version) && dataKnown(version);

@@ -3,6 +3,7 @@
 import { get, Problem } from "./api.js";
 import { cameraButton } from "./camera.js";
 import { fill, h, setText } from "./dom.js";
+import { dataKnown } from "./model_versions.js";
 import { fileUrls, pngOf } from "./pixels.js";
 
 const EXAMPLES = 8;
@@ -71,7 +72,6 @@ export function exampleStrip({ onPicture, signal }) {
   /** @param {string} dataset @param {string | null} domain @param {number} seed */
   async function read(dataset, domain, seed) {
     shown = { dataset, domain, seed };
-    element.hidden = false;
     try {
       const { images } = await get(`/datasets/${encodeURIComponent(dataset)}/pictures`, { format: "json", n: EXAMPLES, domain, seed }, signal);
       if (shown.dataset !== dataset || shown.domain !== domain || shown.seed !== seed) return;
@@ -96,9 +96,12 @@ export function exampleStrip({ onPicture, signal }) {
 
   return {
     element,
-    /** @param {string} dataset @param {string | null} domain @param {string} onClick what a click does, in words */
-    show(dataset, domain, onClick = "one click translates") {
+    /** Show pictures of the data of a version, if they are known. @param {any} version @param {string | null} domain @param {string} onClick what a click does, in words */
+    show(version, domain, onClick = "one click translates") {
+      const { dataset } = version;
       meaning = onClick;
+      element.hidden = !dataKnown(version);
+      if (element.hidden) return;
       if (shown.dataset !== dataset || shown.domain !== domain) void read(dataset, domain, 1).catch((error) => signal.aborted || console.error(error));
       else if (strip.childElementCount) describe();
     },

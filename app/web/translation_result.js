@@ -35,7 +35,7 @@ export function translationResult({ plain, signal }) {
   const refusal = h("p", { class: "refusal", role: "alert" });
   const note = h("p", { class: "hint", role: "status" });
   const download = h("a", { class: "button" }, "Download PNG");
-  const nothing = empty("Nothing is translated yet. Drop a picture, or click an example.");
+  const nothing = empty("Nothing is translated yet. Drop a picture, or choose one.");
   /** @type {Asked & {name: string}} */
   let shown;
   /** the pictures of the slider @type {{picture: Blob, first: ImageBitmap | null, there: Blob, second: ImageBitmap} | undefined} */

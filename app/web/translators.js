@@ -2,36 +2,37 @@
 
 import { h } from "./dom.js";
 import { number } from "./format.js";
-import { judged } from "./model_versions.js";
+import { dataKnown, drawsPictures } from "./model_versions.js";
 
 /**
  * `reads`: a picture, lines (dark on white), a small picture that is enlarged, or a picture with a hole. `learned`: pixels
- * of the shorter side that it learned from; `side`: the same, but no less than the service translates. `both`: it translates in both directions. `searches`: it is a generator of pictures, whose latents are searched for one that
+ * of the shorter side that it learned from; `side`: the same, but no less than the service translates. `known`: whether
+ * `learned` is true; the file of a foreign model does not say it. `both`: it translates in both directions. `searches`: it is a generator of pictures, whose latents are searched for one that
  * fills the hole.
- * @typedef {{reads: "picture" | "lines" | "small" | "hole", learned: number, side: number, grey: boolean, both: boolean, factor: number,
- *   needsHole: boolean, dataset: string, twoDomains: boolean, searches: boolean}} Translator
+ * @typedef {{reads: "picture" | "lines" | "small" | "hole", learned: number, side: number, known: boolean, grey: boolean, both: boolean, factor: number,
+ *   needsHole: boolean, twoDomains: boolean, searches: boolean}} Translator
  */
 
 const READS = /** @type {const} */ ({ given: "picture", edges: "lines", downscaling: "small", masks: "hole" });
 /** the least side of a picture that the service translates */
 const LEAST_SIDE = 16;
 
-/** @param {any} version of a model */
-const translates = (version) => ["unpaired", "paired"].includes(version.game);
+/** Whether a version turns pictures of one kind into another. @param {any} version */
+export const translates = (version) => ["unpaired", "paired"].includes(version.game);
 
 /** Whether a version turns pictures into pictures: it translates them, or fills holes by search. @param {any} version */
-export const takesPictures = (version) => translates(version) || judged(version);
+export const takesPictures = (version) => translates(version) || drawsPictures(version);
 
 /** @param {any} version of a model @returns {Translator} */
 export function translatorOf(version) {
-  const { recipe: { game, data }, dataset } = version;
+  const { recipe: { game, data } } = version;
   const searches = !translates(version);
   const kind = version.game;
   const reads = searches ? "hole" : kind === "unpaired" ? "picture" : READS[/** @type {keyof typeof READS} */ (game.task)];
   const factor = reads === "small" ? game.factor : 1;
   const learned = Math.floor((data.load ?? data.side) / factor);
   return {
-    reads, factor, learned, side: Math.max(LEAST_SIDE, learned), dataset, grey: data.channels === 1, both: kind === "unpaired", twoDomains: data.kind !== "images",
+    reads, factor, learned, side: Math.max(LEAST_SIDE, learned), known: dataKnown(version), grey: data.channels === 1, both: kind === "unpaired", twoDomains: data.kind !== "images",
     needsHole: searches || (reads === "hole" && game.mask === "random"), searches,
   };
 }
@@ -54,8 +55,9 @@ export const groupOptions = (groups) => groups.map(([title, models]) => h("optgr
   models.flatMap(({ name, versions }) => [...versions].sort((a, b) => b - a).map((version) => h("option", { value: `${name}@${version}` }, `${name}@${version}`)))));
 
 /** What to give this translator, in a sentence. @param {Translator} translator */
-export function request({ reads, learned, factor, searches }) {
+export function request({ reads, learned, known, factor, searches }) {
   if (searches) return `This model generates pictures of ${learned} px from latents. A hole is filled by a search for the latent whose picture fits around it: paint the hole, and start the search. It takes seconds.`;
+  if (!known) return "This model was trained elsewhere: which pictures it learned from is not known.";
   if (reads === "lines") return `This model paints drawings: dark lines on white. It learned from pictures of ${learned} px.`;
   if (reads === "hole") return `This model fills holes: paint over what it should replace. It learned from pictures of ${learned} px.`;
   if (reads === "small") return `This model makes each side ${number(factor)} times larger. It learned to enlarge pictures of ${learned} px.`;

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from models.spec.data import Points, Sequences
+from models.spec.datasets import UNKNOWN_DATASET
 from models.spec.nets import MIN_TRANSLATED_SIDE, DcganAutoencoder, MlpAutoencoder
 from models.spec.recipe import Recipe
 
@@ -61,8 +62,10 @@ def refusal(format_: PortableFormat, weights_bytes: int) -> str | None:
 
 def limits(recipe: Recipe) -> list[str]:
     """Return sentences on where the programs of a recipe's model end, and where they differ from Forger's replies."""
+    name = recipe.data.dataset
+    data = "data that its file does not name" if name == UNKNOWN_DATASET else f"`{name}`"
     sentences = [
-        f"It learned from `{recipe.data.dataset}` alone: it knows nothing else, and repeats the biases of that data.",
+        f"It learned from {data} alone: it knows nothing else, and repeats the biases of that data.",
         "It computes in 32-bit floating point, without training: dropout is off, batch norms use stored statistics.",
     ]
     if recipe.translates:

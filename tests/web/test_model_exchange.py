@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Route, expect
 
+from tests.support.foreign_networks import CycleganResnet
 from tests.support.service import Service
 from tests.web.conftest import Studio
 
@@ -88,6 +90,32 @@ def test_imported_file_opens_its_card(studio: Studio, weights: Path) -> None:
     card = page.get_by_role("region", name="digits-from-away@1")
     expect(card).to_contain_text("CC-BY-4.0")
     expect(card).to_contain_text("the laboratory's other machine")
+
+
+@pytest.mark.usefixtures("job")
+def test_foreign_translator_is_imported_and_translates(studio: Studio, service: Service, tmp_path: Path) -> None:
+    for way in "ab":
+        torch.save(CycleganResnet(8, 6).state_dict(), tmp_path / f"{way}.pth")
+    page = studio.goto("models")
+    page.get_by_text("Import a model").click()
+    page.get_by_label("File", exact=True).set_input_files(tmp_path / "a.pth")
+    page.get_by_label("Way back (optional)").set_input_files(tmp_path / "b.pth")
+    for label, text in (("Name", "horses"), ("Licence", "unknown"), ("Source", "unknown")):
+        page.get_by_label(label, exact=True).fill(text)
+    page.get_by_role("button", name="Import", exact=True).click()
+    card = page.get_by_role("region", name="horses@1")
+    expect(card).to_contain_text(re.compile("dataset *not known"))
+    expect(card.get_by_text("step", exact=True)).to_have_count(0)
+    card.get_by_role("link", name="Translate").click()
+    expect(page.get_by_text("This model was trained elsewhere")).to_be_visible()
+    expect(page.locator("#model")).to_have_value("horses@1")
+    for absent in (page.get_by_role("group", name="Examples"), page.get_by_label("Size of the picture")):
+        expect(absent).to_be_hidden()
+    picture = service.client.get("/sample", params={"model": "away", "n": 1, "scale": 4}).content
+    page.get_by_label("Choose pictures").set_input_files({"name": "0.png", "mimeType": "image/png", "buffer": picture})
+    expect(page.get_by_role("link", name="Download PNG")).to_be_visible()
+    page = studio.goto("spot")
+    assert "horses@1" not in page.locator("#model").inner_text()
 
 
 def test_refused_file_is_a_sentence_beside_its_field(studio: Studio, job: str, tmp_path: Path) -> None:

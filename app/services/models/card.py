@@ -25,6 +25,11 @@ Json = dict[str, Any]
 CARD_FORMAT = 1
 """version of the card's fields"""
 NO_LICENCE = "not recorded: ask whoever runs this service, and mind the licence of the data"
+RECIPE = "`card.json` holds the complete recipe under `recipe`. Forger trains the same model with it again."
+FOREIGN_RECIPE = (
+    "`card.json` describes the network under `recipe`. Of its training the file tells nothing: the other settings are "
+    "defaults."
+)
 PARITY_MEANING = (
     "largest and mean absolute difference between the outputs of these files and those of the network that Forger "
     "serves, over fixed inputs, in batches of 1 to 32"
@@ -64,13 +69,15 @@ def markdown(card: Json) -> str:
     """Return the card as a page for people. The recipe stands in card.json alone."""
     data = card["data"]
     generator = card["recipe"]["generator"]["kind"]
+    foreign = data["dataset"] == UNKNOWN_DATASET
+    learned = "not recorded" if foreign else f"{data['dataset']} ({data['source']})"
+    trained = "trained elsewhere" if foreign else f"after {card['step']} steps"
     parts = [
         f"# {card['model']}",
-        f"A {card['recipe']['game']['kind']} model ({generator} network) after {card['step']} steps, written as "
-        f"{card['format']} by Forger {card['forger']}.",
+        f"A {card['recipe']['game']['kind']} model ({generator} network) {trained}, written as {card['format']} by "
+        f"Forger {card['forger']}.",
         f"- Licence: {card['licence'] or NO_LICENCE}\n- Source: {card['source'] or 'not recorded'}\n"
-        f"- Data: {data['dataset']} ({data['source']}); sha256: {data['sha256'] or data['no_digest']}"
-        + _classes_text(data["class_names"]),
+        f"- Data: {learned}; sha256: {data['sha256'] or data['no_digest']}" + _classes_text(data["class_names"]),
         *(["![Samples](samples.png)"] if card["samples"] else []),
         "## Programs",
         *map(_program_text, card["programs"]),
@@ -82,7 +89,7 @@ def markdown(card: Json) -> str:
         "## Limits",
         "\n".join(f"- {sentence}" for sentence in card["limits"]),
         "## Recipe",
-        "The complete recipe, with which Forger trains the same model again, is in `card.json` under `recipe`.",
+        FOREIGN_RECIPE if foreign else RECIPE,
     ]
     return "\n\n".join(parts) + "\n"
 

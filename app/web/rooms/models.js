@@ -11,7 +11,8 @@ import { go } from "../main.js";
 import { exportForm } from "../model_export.js";
 import { featuresPart } from "../model_features.js";
 import { importedFacts, importForm } from "../model_import.js";
-import { judged } from "../model_versions.js";
+import { dataKnown, judged } from "../model_versions.js";
+import { translates } from "../translators.js";
 
 const SHEET = 16;
 const POINTS = 500;
@@ -24,7 +25,7 @@ export async function room(main, { parts: [name], signal }) {
     ? h("div", { class: "grid" }, data.map((/** @type {any} */ model) => h("a", { class: "card", href: `models/${model.name}` },
       h("div", { class: "spread" }, h("h2", {}, model.name), model.latest.health && stateWord(model.latest.health.state)),
       picture(model.latest, 9),
-      h("p", { class: "muted small" }, `${model.latest.game} on ${model.latest.dataset}; ${count(model.versions.length)} ${model.versions.length === 1 ? "version" : "versions"}`),
+      h("p", { class: "muted small" }, `${model.latest.game}${dataKnown(model.latest) ? ` on ${model.latest.dataset}` : ", imported"}; ${count(model.versions.length)} ${model.versions.length === 1 ? "version" : "versions"}`),
       figures(model.latest.card, 3))))
     : empty("No model is published yet. Each training that ends well publishes one:", "forger train cdcgan", h("a", { class: "button", href: "new" }, "New job")));
 }
@@ -47,14 +48,15 @@ function versionCard(version, changed, signal) {
     h("div", { class: "spread" }, h("div", { class: "row" }, h("h2", {}, version.model), version.health && stateWord(version.health.state)),
       h("div", { class: "row" },
         version.game === "synthesis" && h("a", { class: "button", href: `sample?model=${encodeURIComponent(version.model)}` }, "Sample"),
+        translates(version) && h("a", { class: "button", href: `translate?model=${encodeURIComponent(version.model)}` }, "Translate"),
         judged(version) && h("a", { class: "button", href: `spot?model=${encodeURIComponent(version.model)}` }, "Spot the fake"),
         h("button", { class: "danger", onclick: () => erase(`/models/${version.model}`, `Delete ${version.model}?`, changed) }, "Delete"))),
     version.health && h("p", { class: version.health.state === "troubled" ? "notice warn" : "muted" }, version.health.message),
-    h("div", { class: "grid" }, picture(version, SHEET), measured,
+    h("div", { class: "grid" }, picture(version, SHEET), (version.job || card.figures) && measured,
       h("dl", {},
         h("dt", {}, "game"), h("dd", {}, version.game),
-        h("dt", {}, "dataset"), h("dd", {}, version.dataset.startsWith("(") ? version.dataset : h("a", { href: `datasets/${version.dataset}` }, version.dataset)),
-        h("dt", {}, "step"), h("dd", {}, `${count(version.step)}${card.steps ? ` of ${count(card.steps)}` : ""}`),
+        h("dt", {}, "dataset"), h("dd", {}, dataKnown(version) ? h("a", { href: `datasets/${version.dataset}` }, version.dataset) : "not known"),
+        dataKnown(version) && [h("dt", {}, "step"), h("dd", {}, `${count(version.step)}${card.steps ? ` of ${count(card.steps)}` : ""}`)],
         card.best && [h("dt", {}, "why this one"), h("dd", {}, card.best.message)],
         version.job && [h("dt", {}, "trained by"), h("dd", {}, h("a", { href: `jobs/${version.job}` }, version.job))],
         h("dt", {}, "published"), h("dd", {}, clock(version.created_at)),
@@ -67,7 +69,7 @@ function versionCard(version, changed, signal) {
 }
 
 /** Whether the service can compare a version with its data at other temperatures. @param {any} version */
-const measurable = (version) => hasLatents(version) && !version.dataset.startsWith("(");
+const measurable = (version) => hasLatents(version) && dataKnown(version);
 
 /** What the model draws; of a translator the last sample of its training. @param {any} version @param {number} n */
 function picture(version, n) {

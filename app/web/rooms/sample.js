@@ -4,7 +4,7 @@ import { address, get, Problem, send } from "../api.js";
 import { copyButton, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
 import { hasLatents, latentTools } from "../latent_tools.js";
 import { go, keep } from "../main.js";
-import { newestOf, readVersion, samples, versionOptions } from "../model_versions.js";
+import { newestOf, readFitting, samples, versionOptions } from "../model_versions.js";
 import { showNearest } from "../nearest.js";
 import { pictureSettings } from "../png.js";
 import { diceButton } from "../seed_dice.js";
@@ -114,19 +114,10 @@ export async function room(main, { query, signal }) {
 
   async function readModel() {
     const wanted = settings.model;
-    let [found, why] = [newest, ""];
-    try {
-      const named = await readVersion(wanted, signal);
-      if (samples(named)) found = named;
-      else why = `${named.model} draws no pictures from noise. ${newest.model} is chosen.`;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      why = `${error.message} ${newest.model} is chosen.`;
-    }
+    const found = await readFitting(wanted, newest, (named) => !samples(named) && `${named.model} draws no pictures from noise.`, signal);
     if (settings.model !== wanted) return; // another was chosen since
-    version = found;
+    ({ version, why: instead } = found);
     settings.model = version.model;
-    instead = why;
     if (!version.classes) settings.class = null;
     showSettings();
   }

@@ -23,7 +23,7 @@ export async function room(main, { query, signal }) {
   const data = shared ? [await sharedModel(shared.target, signal)] : (await get("/models", {}, signal)).data;
   const usable = data.filter((/** @type {any} */ model) => judged(model.latest));
   if (!usable.length) {
-    fill(main, h("h1", {}, "Spot the fake"), empty("No model draws pictures yet. Train one; this takes a minute:", "forger train cdcgan", h("a", { class: "button", href: "new?family=cdcgan" }, "Train one here")));
+    fill(main, h("h1", {}, "Spot the fake"), empty("No model can be judged yet. Train one; this takes a minute:", "forger train cdcgan", h("a", { class: "button", href: "new?family=cdcgan" }, "Train one here")));
     return;
   }
   const view = { model: query.get("model") ?? usable[0].latest.model, n: query.get("n") ?? "20", seed: query.get("seed") ?? "1" };

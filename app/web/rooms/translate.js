@@ -1,11 +1,11 @@
 // Translate pictures: one at once, with the way back, a drawing or a hole; enlarge them; fill holes by search; or many by a job.
 
-import { get, Problem } from "../api.js";
+import { get } from "../api.js";
 import { empty, fill, h, refill, setText, stateWord, toast } from "../dom.js";
 import { holeSearch, keptSearch, searchSettings } from "../hole_search.js";
 import { go, keep } from "../main.js";
 import { manyPictures } from "../many_pictures.js";
-import { readVersion } from "../model_versions.js";
+import { readFitting } from "../model_versions.js";
 import { exampleStrip, pictureSource } from "../picture_source.js";
 import { pictureSettings } from "../png.js";
 import { debounced } from "../soon.js";
@@ -118,23 +118,16 @@ export async function room(main, { query, signal }) {
 
   async function readModel() {
     const wanted = settings.model;
-    let [found, refused] = [first, ""];
-    try {
-      const named = await readVersion(wanted, signal);
-      if (takesPictures(named)) found = named;
-      else refused = `${named.model} neither translates pictures nor generates them. ${found.model} is chosen.`;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      refused = `${error.message} ${first.model} is chosen.`;
-    }
+    const found = await readFitting(wanted, first, (named) => !takesPictures(named) && `${named.model} neither translates pictures nor generates them.`, signal);
     if (settings.model !== wanted) return; // another was chosen since
-    version = found;
+    version = found.version;
     settings.model = version.model;
-    setText(refusal, refused);
+    setText(refusal, found.why);
     translator = translatorOf(version);
     if (!translator.both) settings.direction = "a2b";
     if (translator.searches) settings.view = settings.job = null;
-    const dataset = translator.twoDomains || translator.searches ? await get(`/datasets/${encodeURIComponent(translator.dataset)}`, {}, signal).catch(() => null) : null;
+    if (!translator.known) settings.size = null;
+    const dataset = (translator.twoDomains || translator.searches) && translator.known ? await get(`/datasets/${encodeURIComponent(version.dataset)}`, {}, signal).catch(() => null) : null;
     names = translator.twoDomains ? domainNames(dataset) : ["a", "b"];
     filling.follow(translator.searches ? version : null, dataset?.class_names ?? []);
     show();
@@ -158,7 +151,7 @@ export async function room(main, { query, signal }) {
     backLabel.hidden = !translator.both || view === "many";
     back.checked = settings.back !== null;
     fill(size, [["", "its own"], ["training", `${translator.side === translator.learned ? "that of training" : "the least"}, ${translator.side} px`]].map(([value, title]) => h("option", { value, selected: value === (chosenSize ?? "") }, title)));
-    size.parentElement.hidden = view === "many" || translator.searches;
+    size.parentElement.hidden = view === "many" || translator.searches || !translator.known;
     plain.value = settings.plain ?? "pixels";
     plain.parentElement.hidden = view === "many" || translator.factor === 1;
     result.element.hidden = views.hidden = translator.searches;
@@ -167,7 +160,7 @@ export async function room(main, { query, signal }) {
     many.element.hidden = view !== "many";
     one.hidden = view === "many";
     (view === "many" ? many.source : source).append(pictures);
-    examples.show(translator.dataset, translator.twoDomains ? (direction === "a2b" ? "a" : "b") : null, translator.searches ? "one click puts it on the pad" : undefined);
+    examples.show(version, translator.twoDomains ? (direction === "a2b" ? "a" : "b") : null, translator.searches ? "one click puts it on the pad" : undefined);
   }
 
   const translateAfter = debounced(() => attempt(translate()), WAIT_MS, signal);

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.services.models import card
+from models.spec.datasets import UNKNOWN_DATASET
 
 Json = dict[str, Any]
 LATENTS = [{"name": "z", "dtype": "float32", "shape": ["batch", 8], "meaning": "latents"}]
@@ -49,6 +50,13 @@ def test_provenance_is_written_once_for_all_figures_that_share_it() -> None:
 def test_classes_are_listed_with_their_names(names: tuple[str, ...], line: str) -> None:
     assert line in page(data={"class_names": names})
     assert "Classes" not in page()
+
+
+def test_card_of_foreign_weights_promises_no_training() -> None:
+    foreign, trained = page(data={"dataset": UNKNOWN_DATASET}, step=0), page()
+    assert "trained elsewhere" in foreign
+    assert "after 3 steps" in trained
+    assert ("trains the same model" in trained, "trains the same model" in foreign) == (True, False)
 
 
 @pytest.mark.parametrize(
