@@ -41,5 +41,5 @@ export const drawsPictures = (version) => samples(version) && version.recipe.dat
 /** Whether it is known which data a version learned from; the file of a foreign model does not say it. @param {any} version */
 export const dataKnown = (version) => !version.dataset.startsWith("(");
 
-/** Whether people can judge a version: they see its pictures among those it learned from. @param {any} version */
-export const judged = (version) => drawsPictures(version) && dataKnown(version);
+/** Whether the pictures of a version can be compared with those it learned from. @param {any} version */
+export const comparable = (version) => drawsPictures(version) && dataKnown(version);
