@@ -87,7 +87,7 @@ export function latentPad({ signal }) {
   /** Read the samples that span the square; where none is chosen, the first of the seed stand. */
   async function read() {
     const own = ++newest;
-    points = []; // those of another span do not fit
+    points = []; // the points of another span do not fit
     names = span.corners.map((_, at) => names[at] ?? sampleName(chosen.asked, at));
     showControls();
     try {

@@ -7,20 +7,21 @@ import { h } from "./dom.js";
 export const versionOptions = (models) => models.map(({ name, versions }) => h("optgroup", { label: name },
   versions.map((/** @type {number} */ number) => h("option", { value: `${name}@${number}` }, `${name}@${number}`)).reverse()));
 
-/** Read `name@version`, or the newest version of `name`; or take `newest`, and say why, if there is none or it is unfit.
- * @param {string} reference @param {any} newest @param {(version: any) => string | false} unfit what it cannot do
- * @param {AbortSignal} signal */
-export async function readFitting(reference, newest, unfit, signal) {
-  const instead = (/** @type {string} */ why) => ({ version: newest, why: `${why} ${newest.model} is chosen.` });
+/** The version of a reference, `name@version` or `name`; `other` and the reason if there is none or `refusal` says why it does not serve.
+ * @param {string} reference @param {any} other @param {(version: any) => string | false} refusal @param {AbortSignal} signal */
+export async function readVersionOr(reference, other, refusal, signal) {
+  /** @type {string | false} */
+  let why;
   try {
     const found = await get(`/models/${reference}`, {}, signal);
     const version = reference.includes("@") ? found : found.versions[0];
-    const why = unfit(version);
-    return why ? instead(why) : { version, why: "" };
+    why = refusal(version);
+    if (!why) return { version, why: "" };
   } catch (error) {
-    if (error instanceof Problem) return instead(error.message);
-    throw error;
+    if (!(error instanceof Problem)) throw error;
+    why = error.message;
   }
+  return { version: other, why: `${why} ${other.model} is chosen.` };
 }
 
 /** The version that requests without a model mean: the newest, those of augmentations last. @param {any[]} models */
@@ -38,8 +39,8 @@ export const samples = ({ game }) => ["synthesis", "reconstruction"].includes(ga
 /** Whether a version draws pictures from noise. @param {any} version */
 export const drawsPictures = (version) => samples(version) && version.recipe.data.kind === "images";
 
-/** Whether it is known which data a version learned from; the file of a foreign model does not say it. @param {any} version */
+/** Whether the service knows which data a version learned from: the file of a foreign model does not name them. @param {any} version */
 export const dataKnown = (version) => !version.dataset.startsWith("(");
 
-/** Whether the pictures of a version can be compared with those it learned from. @param {any} version */
-export const comparable = (version) => drawsPictures(version) && dataKnown(version);
+/** Whether the pictures of a version can be compared with those that it learned from. @param {any} version */
+export const comparableWithData = (version) => drawsPictures(version) && dataKnown(version);

@@ -6,10 +6,10 @@ import { dataKnown, drawsPictures } from "./model_versions.js";
 
 /**
  * `reads`: a picture, lines (dark on white), a small picture that is enlarged, or a picture with a hole. `learned`: pixels
- * of the shorter side that it learned from; `side`: the same, but no less than the service translates. `known`: whether
- * `learned` is true; the file of a foreign model does not say it. `both`: it translates in both directions. `searches`: it is a generator of pictures, whose latents are searched for one that
- * fills the hole.
- * @typedef {{reads: "picture" | "lines" | "small" | "hole", learned: number, side: number, known: boolean, grey: boolean, both: boolean, factor: number,
+ * of the shorter side that it learned from; `side`: the same, but no less than the service translates. `dataKnown`:
+ * whether `learned` is known. `both`: it translates in both directions. `searches`: it is a generator of pictures, whose
+ * latents are searched for one that fills the hole.
+ * @typedef {{reads: "picture" | "lines" | "small" | "hole", learned: number, side: number, dataKnown: boolean, grey: boolean, both: boolean, factor: number,
  *   needsHole: boolean, twoDomains: boolean, searches: boolean}} Translator
  */
 
@@ -32,7 +32,7 @@ export function translatorOf(version) {
   const factor = reads === "small" ? game.factor : 1;
   const learned = Math.floor((data.load ?? data.side) / factor);
   return {
-    reads, factor, learned, side: Math.max(LEAST_SIDE, learned), known: dataKnown(version), grey: data.channels === 1, both: kind === "unpaired", twoDomains: data.kind !== "images",
+    reads, factor, learned, side: Math.max(LEAST_SIDE, learned), dataKnown: dataKnown(version), grey: data.channels === 1, both: kind === "unpaired", twoDomains: data.kind !== "images",
     needsHole: searches || (reads === "hole" && game.mask === "random"), searches,
   };
 }
@@ -55,9 +55,9 @@ export const groupOptions = (groups) => groups.map(([title, models]) => h("optgr
   models.flatMap(({ name, versions }) => [...versions].sort((a, b) => b - a).map((version) => h("option", { value: `${name}@${version}` }, `${name}@${version}`)))));
 
 /** What to give this translator, in a sentence. @param {Translator} translator */
-export function request({ reads, learned, known, factor, searches }) {
+export function request({ reads, learned, dataKnown: known, factor, searches }) {
   if (searches) return `This model generates pictures of ${learned} px from latents. A hole is filled by a search for the latent whose picture fits around it: paint the hole, and start the search. It takes seconds.`;
-  if (!known) return "This model was trained elsewhere: which pictures it learned from is not known.";
+  if (!known) return "This model was trained elsewhere. Its file does not name the pictures that it learned from.";
   if (reads === "lines") return `This model paints drawings: dark lines on white. It learned from pictures of ${learned} px.`;
   if (reads === "hole") return `This model fills holes: paint over what it should replace. It learned from pictures of ${learned} px.`;
   if (reads === "small") return `This model makes each side ${number(factor)} times larger. It learned to enlarge pictures of ${learned} px.`;

@@ -110,8 +110,7 @@ def test_foreign_translator_is_imported_and_translates(studio: Studio, service: 
     card.get_by_role("link", name="Translate").click()
     expect(page.get_by_text("This model was trained elsewhere")).to_be_visible()
     expect(page.locator("#model")).to_have_value("horses@1")
-    for absent in (page.get_by_role("group", name="Examples"), page.get_by_label("Size of the picture")):
-        expect(absent).to_be_hidden()
+    expect(page.get_by_label("Size of the picture")).to_be_hidden()
     picture = service.client.get("/sample", params={"model": "away", "n": 1, "scale": 4}).content
     page.get_by_label("Choose pictures").set_input_files({"name": "0.png", "mimeType": "image/png", "buffer": picture})
     expect(page.get_by_role("link", name="Download PNG")).to_be_visible()
@@ -129,6 +128,12 @@ def test_foreign_generator_is_not_compared_with_data(studio: Studio, service: Se
     expect(nearest).to_have_count(0)
     page.locator("#model").select_option("away@1")
     expect(nearest).to_be_visible()
+    page = studio.goto("translate?model=faces@1")
+    examples = page.get_by_role("group", name="Examples")
+    expect(page.locator("#model")).to_have_value("faces@1")
+    expect(examples).to_be_hidden()
+    page.locator("#model").select_option("away@1")
+    expect(examples).to_be_visible()
     page = studio.goto("spot")
     expect(page.locator("#model")).to_contain_text("away@1")
     expect(page.locator("#model")).not_to_contain_text("faces@1")

@@ -11,7 +11,7 @@ import { go } from "../main.js";
 import { exportForm } from "../model_export.js";
 import { featuresPart } from "../model_features.js";
 import { importedFacts, importForm } from "../model_import.js";
-import { dataKnown, comparable } from "../model_versions.js";
+import { comparableWithData, dataKnown } from "../model_versions.js";
 import { translates } from "../translators.js";
 
 const SHEET = 16;
@@ -49,7 +49,7 @@ function versionCard(version, changed, signal) {
       h("div", { class: "row" },
         version.game === "synthesis" && h("a", { class: "button", href: `sample?model=${encodeURIComponent(version.model)}` }, "Sample"),
         translates(version) && h("a", { class: "button", href: `translate?model=${encodeURIComponent(version.model)}` }, "Translate"),
-        comparable(version) && h("a", { class: "button", href: `spot?model=${encodeURIComponent(version.model)}` }, "Spot the fake"),
+        comparableWithData(version) && h("a", { class: "button", href: `spot?model=${encodeURIComponent(version.model)}` }, "Spot the fake"),
         h("button", { class: "danger", onclick: () => erase(`/models/${version.model}`, `Delete ${version.model}?`, changed) }, "Delete"))),
     version.health && h("p", { class: version.health.state === "troubled" ? "notice warn" : "muted" }, version.health.message),
     h("div", { class: "grid" }, picture(version, SHEET), (version.job || card.figures) && measured,

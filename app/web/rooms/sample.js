@@ -4,7 +4,7 @@ import { address, get, Problem, send } from "../api.js";
 import { copyButton, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
 import { hasLatents, latentTools } from "../latent_tools.js";
 import { go, keep } from "../main.js";
-import { comparable, newestOf, readFitting, samples, versionOptions } from "../model_versions.js";
+import { comparableWithData, newestOf, readVersionOr, samples, versionOptions } from "../model_versions.js";
 import { showNearest } from "../nearest.js";
 import { pictureSettings } from "../png.js";
 import { diceButton } from "../seed_dice.js";
@@ -114,7 +114,7 @@ export async function room(main, { query, signal }) {
 
   async function readModel() {
     const wanted = settings.model;
-    const found = await readFitting(wanted, newest, (named) => !samples(named) && `${named.model} draws no pictures from noise.`, signal);
+    const found = await readVersionOr(wanted, newest, (named) => !samples(named) && `${named.model} draws no pictures from noise.`, signal);
     if (settings.model !== wanted) return; // another was chosen since
     ({ version, why: instead } = found);
     settings.model = version.model;
@@ -146,7 +146,7 @@ export async function room(main, { query, signal }) {
       h("button", { type: "button", "aria-pressed": String(String(value) === String(settings.class)), onclick: () => change({ class: value === null ? null : String(value) }) },
         value === null ? "any" : value === "each" ? "each" : names[value] ?? value)) : []);
     const choices = [["pictures", "Pictures"], ...(conditional ? [["grid", "Classes × variations"]] : []), ["sweep", "Temperature sweep"],
-      ...(comparable(version) ? [["nearest", "Nearest training picture"]] : []),
+      ...(comparableWithData(version) ? [["nearest", "Nearest training picture"]] : []),
       ...(hasLatents(version) ? Object.entries(latentTools).map(([name, { title }]) => [name, title]) : [])];
     if (!choices.some(([value]) => value === settings.view)) settings.view = "pictures";
     refocus(views, choices.map(([value, title]) => h("button", { type: "button", "aria-pressed": String(value === settings.view), onclick: () => change({ view: value }) }, title)));

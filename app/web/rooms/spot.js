@@ -5,7 +5,7 @@ import { bar, empty, factBoxes, fill, h, setText, skeleton } from "../dom.js";
 import { count } from "../format.js";
 import { humanFigure } from "../human.js";
 import { keep, shared } from "../main.js";
-import { comparable, versionOptions } from "../model_versions.js";
+import { comparableWithData, versionOptions } from "../model_versions.js";
 import { answered, LEAST_MS, median, orderOf, picturesOf } from "../round.js";
 import { diceButton, randomSeed } from "../seed_dice.js";
 import { shareButton } from "../share.js";
@@ -21,7 +21,7 @@ const KEYS = /** @type {Record<string, Word>} */ ({ ArrowLeft: "real", ArrowRigh
 /** @type {import("../main.js").Room} */
 export async function room(main, { query, signal }) {
   const data = shared ? [await sharedModel(shared.target, signal)] : (await get("/models", {}, signal)).data;
-  const usable = data.filter((/** @type {any} */ model) => comparable(model.latest));
+  const usable = data.filter((/** @type {any} */ model) => comparableWithData(model.latest));
   if (!usable.length) {
     fill(main, h("h1", {}, "Spot the fake"), empty("No model can be judged yet. Train one; this takes a minute:", "forger train cdcgan", h("a", { class: "button", href: "new?family=cdcgan" }, "Train one here")));
     return;

@@ -5,7 +5,7 @@ import { empty, fill, h, refill, setText, stateWord, toast } from "../dom.js";
 import { holeSearch, keptSearch, searchSettings } from "../hole_search.js";
 import { go, keep } from "../main.js";
 import { manyPictures } from "../many_pictures.js";
-import { readFitting } from "../model_versions.js";
+import { readVersionOr } from "../model_versions.js";
 import { exampleStrip, pictureSource } from "../picture_source.js";
 import { pictureSettings } from "../png.js";
 import { debounced } from "../soon.js";
@@ -118,7 +118,7 @@ export async function room(main, { query, signal }) {
 
   async function readModel() {
     const wanted = settings.model;
-    const found = await readFitting(wanted, first, (named) => !takesPictures(named) && `${named.model} neither translates pictures nor generates them.`, signal);
+    const found = await readVersionOr(wanted, first, (named) => !takesPictures(named) && `${named.model} neither translates pictures nor generates them.`, signal);
     if (settings.model !== wanted) return; // another was chosen since
     version = found.version;
     settings.model = version.model;
@@ -126,8 +126,8 @@ export async function room(main, { query, signal }) {
     translator = translatorOf(version);
     if (!translator.both) settings.direction = "a2b";
     if (translator.searches) settings.view = settings.job = null;
-    if (!translator.known) settings.size = null;
-    const dataset = (translator.twoDomains || translator.searches) && translator.known ? await get(`/datasets/${encodeURIComponent(version.dataset)}`, {}, signal).catch(() => null) : null;
+    if (!translator.dataKnown) settings.size = null;
+    const dataset = (translator.twoDomains || translator.searches) && translator.dataKnown ? await get(`/datasets/${encodeURIComponent(version.dataset)}`, {}, signal).catch(() => null) : null;
     names = translator.twoDomains ? domainNames(dataset) : ["a", "b"];
     filling.follow(translator.searches ? version : null, dataset?.class_names ?? []);
     show();
@@ -151,7 +151,7 @@ export async function room(main, { query, signal }) {
     backLabel.hidden = !translator.both || view === "many";
     back.checked = settings.back !== null;
     fill(size, [["", "its own"], ["training", `${translator.side === translator.learned ? "that of training" : "the least"}, ${translator.side} px`]].map(([value, title]) => h("option", { value, selected: value === (chosenSize ?? "") }, title)));
-    size.parentElement.hidden = view === "many" || translator.searches || !translator.known;
+    size.parentElement.hidden = view === "many" || translator.searches || !translator.dataKnown;
     plain.value = settings.plain ?? "pixels";
     plain.parentElement.hidden = view === "many" || translator.factor === 1;
     result.element.hidden = views.hidden = translator.searches;
