@@ -62,10 +62,10 @@ def refusal(format_: PortableFormat, weights_bytes: int) -> str | None:
 
 def limits(recipe: Recipe) -> list[str]:
     """Return sentences on where the programs of a recipe's model end, and where they differ from Forger's replies."""
-    name = recipe.data.dataset
-    data = "data that its file does not name" if name == UNKNOWN_DATASET else f"`{name}`"
+    known = recipe.data.dataset != UNKNOWN_DATASET
+    learned = f"It learned from `{recipe.data.dataset}` alone" if known else "Its file does not name its training data"
     sentences = [
-        f"It learned from {data} alone: it knows nothing else, and repeats the biases of that data.",
+        f"{learned}: it knows nothing else, and repeats the biases of that data.",
         "It computes in 32-bit floating point, without training: dropout is off, batch norms use stored statistics.",
     ]
     if recipe.translates:

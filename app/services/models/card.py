@@ -27,8 +27,8 @@ CARD_FORMAT = 1
 NO_LICENCE = "not recorded: ask whoever runs this service, and mind the licence of the data"
 RECIPE = "`card.json` holds the complete recipe under `recipe`. Forger trains the same model with it again."
 FOREIGN_RECIPE = (
-    "`card.json` describes the network under `recipe`. Of its training the file tells nothing: the other settings are "
-    "defaults."
+    "`card.json` describes the network under `recipe`. The imported file says nothing about the training: the other "
+    "settings are defaults."
 )
 PARITY_MEANING = (
     "largest and mean absolute difference between the outputs of these files and those of the network that Forger "

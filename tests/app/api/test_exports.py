@@ -23,6 +23,7 @@ from app.core.store import Store
 from app.services.models import portable, registry
 from data.readers import builtin
 from models.export import load_export
+from models.spec.datasets import UNKNOWN_DATASET
 from tests.app.api.conftest import Publish
 from tests.support.exports import write_vivid
 from tests.support.problems import assert_problem
@@ -156,7 +157,7 @@ def test_card_has_the_digest_of_the_numbers_that_a_training_reads(
 @pytest.mark.parametrize(
     ("dataset", "reason"),
     [
-        ("(imported)", "their file does not name the data"),
+        (UNKNOWN_DATASET, "their file does not name the data"),
         ("faces", "a dataset 'faces' of this service may be another"),
     ],
 )
@@ -174,7 +175,9 @@ def test_card_of_imported_weights_says_why_there_is_no_digest(
     data = json.loads(members["card.json"])["data"]
     assert data["sha256"] is None
     assert reason in data["no_digest"]
-    assert data["no_digest"] in members["card.md"].decode()
+    page = members["card.md"].decode()
+    assert data["no_digest"] in page
+    assert ("Its file does not name its training data" in page) == (dataset == UNKNOWN_DATASET)
 
 
 def test_card_says_that_large_scenes_are_not_rendered_for_a_digest(client: TestClient, publish: Publish) -> None:

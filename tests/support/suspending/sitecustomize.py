@@ -20,7 +20,7 @@ def note_access(event: str, args: tuple[object, ...]) -> None:
     opens = event == "open" and "/checkpoints/" in path
     if not (event in CHANGES and HOME in path) and not opens:
         return
-    number = next(numbers)  # of this access alone: threads access files at the same time
+    number = next(numbers)  # at once: other threads access files while this one writes the log
     with open(ACCESS_LOG, "a") as log:  # opening the log is not itself an access: its path has no /checkpoints/
         log.write(f"{event} {path.removeprefix(HOME)}\n")
     if number == AT:

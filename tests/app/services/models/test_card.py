@@ -57,6 +57,7 @@ def test_card_of_foreign_weights_promises_no_training() -> None:
     assert "trained elsewhere" in foreign
     assert "after 3 steps" in trained
     assert ("trains the same model" in trained, "trains the same model" in foreign) == (True, False)
+    assert ("- Data: pets (uploaded);" in trained, "- Data: not recorded;" in foreign) == (True, True)
 
 
 @pytest.mark.parametrize(
